@@ -1,0 +1,76 @@
+package kv
+
+import "raftkv/shard"
+
+// Status is what `raftkv status --json` and GET /v1/status answer.
+type Status struct {
+	Epoch  uint64        `json:"epoch"`
+	Nodes  []NodeStatus  `json:"nodes"`
+	Groups []GroupStatus `json:"groups"`
+}
+
+// Node states as seen by the node that was asked.
+const (
+	NodeUp          = "up"
+	NodeUnreachable = "unreachable"
+)
+
+// NodeStatus describes one server process.
+type NodeStatus struct {
+	ID       string `json:"id"`
+	Redis    string `json:"redis"`
+	HTTP     string `json:"http"`
+	Peer     string `json:"peer"`
+	PID      int    `json:"pid,omitempty"`
+	State    string `json:"state"`
+	Version  string `json:"version,omitempty"`
+	UptimeMS int64  `json:"uptime_ms,omitempty"`
+	Problem  string `json:"problem,omitempty"` // why the node is not healthy, for people
+	Memory   int64  `json:"memory_bytes,omitempty"`
+	Disk     int64  `json:"disk_bytes,omitempty"` // size of the data folder
+	DiskFree int64  `json:"disk_free_bytes,omitempty"`
+}
+
+// GroupStatus describes one raft group.
+type GroupStatus struct {
+	ID       uint32          `json:"id"`
+	Leader   string          `json:"leader"` // node id; empty when none is known
+	Term     uint64          `json:"term"`
+	Slots    []shard.Range   `json:"slots"`
+	Keys     int64           `json:"keys"`
+	Replicas []ReplicaStatus `json:"replicas"`
+}
+
+// Roles of a replica.
+const (
+	RoleLeader    = "leader"
+	RoleFollower  = "follower"
+	RoleCandidate = "candidate"
+	RoleLearner   = "learner" // non-voter
+	RoleUnknown   = "unknown" // its node does not answer
+)
+
+// ReplicaStatus describes one node's copy of one group.
+type ReplicaStatus struct {
+	Node     string         `json:"node"`
+	Replica  string         `json:"replica"` // raft server id: new after a lost disk
+	Role     string         `json:"role"`
+	Term     uint64         `json:"term"`
+	Applied  uint64         `json:"applied"`
+	Commit   uint64         `json:"commit"`
+	Last     uint64         `json:"last"`            // last index in its log
+	Match    uint64         `json:"match,omitempty"` // seen by the leader
+	Snapshot SnapshotStatus `json:"snapshot"`
+	Keys     int64          `json:"keys"`
+	Bytes    int64          `json:"bytes"`     // memory of the state
+	LogBytes int64          `json:"log_bytes"` // on disk
+}
+
+// SnapshotStatus describes a replica's newest snapshot; Index 0 means none.
+type SnapshotStatus struct {
+	Index  uint64 `json:"index"`
+	Term   uint64 `json:"term,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"`
+	AtMS   int64  `json:"at_ms,omitempty"`   // when it was finished, Unix time
+	TookMS int64  `json:"took_ms,omitempty"` // how long writing took
+}
