@@ -1,0 +1,130 @@
+// Package command is the table of Redis commands: what each is called, takes
+// and touches, and, for those that work on data, how it is executed on a store.
+// Execution is deterministic: every replica that applies a command to the same
+// state gets the same state and the same reply.
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"raftkv/kv"
+	"raftkv/kv/store"
+	"raftkv/shard"
+)
+
+// Ctx is what a command is executed with.
+type Ctx struct {
+	Store *store.Store
+	// MaxValue bounds, in bytes, values that commands build up.
+	MaxValue int
+	// Now is the wall clock in ms for the replies of TTL and PTTL, which may not
+	// stand still while no entry moves the log's clock. 0: the log's clock.
+	Now int64
+}
+
+func (c *Ctx) now() int64 { return max(c.Now, c.Store.Clock()) }
+
+// Exec executes a command whose arity has been checked.
+type Exec func(c *Ctx, args [][]byte) kv.Reply
+
+// Spec describes one command as COMMAND does.
+type Spec struct {
+	Name  string // lower case
+	Arity int    // with the name; negative: at least
+	Flags []string
+	// FirstKey, LastKey and Step tell where keys stand; LastKey -1 is the last
+	// argument. FirstKey 0: no keys.
+	FirstKey, LastKey, Step int
+	Categories              []string // of ACLs, with @
+	Group, Since, Summary   string   // for COMMAND DOCS
+	Subcommands             []string
+
+	// Exec is nil for commands that the connection handles.
+	Exec Exec
+
+	write, denyOOM bool
+}
+
+// Write tells whether the command may change data. Writes go through the log.
+func (s *Spec) Write() bool { return s.write }
+
+// DenyOOM tells whether the command is refused when memory is full.
+func (s *Spec) DenyOOM() bool { return s.denyOOM }
+
+// CheckArity returns an error if n arguments, name included, do not fit.
+func (s *Spec) CheckArity(n int) error {
+	if n == s.Arity || s.Arity < 0 && n >= -s.Arity {
+		return nil
+	}
+	return WrongArity(s.Name)
+}
+
+// WrongArity is Redis's error for a command with too few or many arguments.
+func WrongArity(name string) kv.ReplyError {
+	return kv.ReplyError(fmt.Sprintf("ERR wrong number of arguments for '%s' command", name))
+}
+
+// AppendKeys appends the command's keys to dst.
+func (s *Spec) AppendKeys(dst, args [][]byte) [][]byte {
+	if s.FirstKey == 0 {
+		return dst
+	}
+	for i := s.FirstKey; i <= s.lastKey(len(args)); i += s.Step {
+		dst = append(dst, args[i])
+	}
+	return dst
+}
+
+func (s *Spec) lastKey(n int) int {
+	last := s.LastKey
+	if last < 0 {
+		last += n
+	}
+	return min(last, n-1)
+}
+
+// Slot returns the slot that all keys of the command share, and whether it has
+// keys; the error, if not empty, is CROSSSLOT.
+func (s *Spec) Slot(args [][]byte) (slot uint16, hasKeys bool, err kv.ReplyError) {
+	if s.FirstKey == 0 || s.FirstKey >= len(args) {
+		return 0, false, ""
+	}
+	slot = shard.Slot(args[s.FirstKey])
+	for i := s.FirstKey + s.Step; i <= s.lastKey(len(args)); i += s.Step {
+		if shard.Slot(args[i]) != slot {
+			return 0, true, kv.ErrCrossSlot
+		}
+	}
+	return slot, true, ""
+}
+
+// Lookup finds a command by its name in any case, or returns nil.
+func Lookup(name []byte) *Spec {
+	var buf [32]byte
+	if len(name) > len(buf) {
+		return nil
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buf[i] = c
+	}
+	return byName[string(buf[:len(name)])]
+}
+
+// All returns the whole table in order of names. It must not be changed.
+func All() []*Spec { return table }
+
+// UnknownCommand is Redis's error for a command that does not exist.
+func UnknownCommand(args [][]byte) kv.ReplyError {
+	var b strings.Builder
+	for _, a := range args[1:] {
+		if b.Len() >= 128 {
+			break
+		}
+		fmt.Fprintf(&b, "'%s' ", a[:min(len(a), 128-b.Len())])
+	}
+	return kv.ReplyError(fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", args[0][:min(len(args[0]), 128)], b.String()))
+}

@@ -1,0 +1,180 @@
+package command
+
+import (
+	"slices"
+	"strings"
+)
+
+// row is a command as the table below writes it: flags and categories as
+// words, keys as first, last, step.
+type row struct {
+	name    string
+	arity   int
+	flags   string
+	keys    [3]int
+	group   string
+	since   string
+	summary string
+	exec    Exec
+	subs    string
+}
+
+var (
+	oneKey   = [3]int{1, 1, 1}
+	allKeys  = [3]int{1, -1, 1}
+	twoKeys  = [3]int{1, 2, 1}
+	pairKeys = [3]int{1, -1, 2}
+	subKey   = [3]int{2, 2, 1}
+	noKeys   = [3]int{}
+)
+
+// rows is the one list of all commands: what is not here does not exist.
+var rows = []row{
+	// Strings.
+	{"append", 3, "write denyoom fast", oneKey, "string", "2.0.0", "Appends a string to the value of a key. Creates the key if it doesn't exist.", appendValue, ""},
+	{"decr", 2, "write denyoom fast", oneKey, "string", "1.0.0", "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.", decr, ""},
+	{"decrby", 3, "write denyoom fast", oneKey, "string", "1.0.0", "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.", decrBy, ""},
+	{"delifeq", 3, "write fast", oneKey, "string", "9.0.0", "Deletes a key if its value equals the given one.", delIfEqual, ""},
+	{"get", 2, "readonly fast", oneKey, "string", "1.0.0", "Returns the string value of a key.", get, ""},
+	{"getdel", 2, "write fast", oneKey, "string", "6.2.0", "Returns the string value of a key after deleting the key.", getDel, ""},
+	{"getex", -2, "write fast", oneKey, "string", "6.2.0", "Returns the string value of a key after setting its expiration time.", getEx, ""},
+	{"getrange", 4, "readonly", oneKey, "string", "2.4.0", "Returns a substring of the string stored at a key.", getRange, ""},
+	{"getset", 3, "write denyoom fast", oneKey, "string", "1.0.0", "Returns the previous string value of a key after setting it to a new value.", getSet, ""},
+	{"incr", 2, "write denyoom fast", oneKey, "string", "1.0.0", "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.", incr, ""},
+	{"incrby", 3, "write denyoom fast", oneKey, "string", "1.0.0", "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.", incrBy, ""},
+	{"incrbyfloat", 3, "write denyoom fast", oneKey, "string", "2.6.0", "Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.", incrByFloat, ""},
+	{"lcs", -3, "readonly", twoKeys, "string", "7.0.0", "Finds the longest common substring.", lcs, ""},
+	{"mget", -2, "readonly fast", allKeys, "string", "1.0.0", "Atomically returns the string values of one or more keys.", mget, ""},
+	{"mset", -3, "write denyoom", pairKeys, "string", "1.0.1", "Atomically creates or modifies the string values of one or more keys.", mset, ""},
+	{"msetnx", -3, "write denyoom", pairKeys, "string", "1.0.1", "Atomically modifies the string values of one or more keys only when all keys don't exist.", msetNX, ""},
+	{"psetex", 4, "write denyoom", oneKey, "string", "2.6.0", "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.", psetEx, ""},
+	{"set", -3, "write denyoom", oneKey, "string", "1.0.0", "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.", set, ""},
+	{"setex", 4, "write denyoom", oneKey, "string", "2.0.0", "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.", setEx, ""},
+	{"setnx", 3, "write denyoom fast", oneKey, "string", "1.0.0", "Set the string value of a key only when the key doesn't exist.", setNX, ""},
+	{"setrange", 4, "write denyoom", oneKey, "string", "2.2.0", "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.", setRange, ""},
+	{"strlen", 2, "readonly fast", oneKey, "string", "2.2.0", "Returns the length of a string value.", strLen, ""},
+	{"substr", 4, "readonly", oneKey, "string", "1.0.0", "Returns a substring from a string value.", getRange, ""},
+
+	// Keys of any type.
+	{"copy", -3, "write denyoom", twoKeys, "generic", "6.2.0", "Copies the value of a key to a new key.", copyKey, ""},
+	{"del", -2, "write", allKeys, "generic", "1.0.0", "Deletes one or more keys.", del, ""},
+	{"exists", -2, "readonly fast", allKeys, "generic", "1.0.0", "Determines whether one or more keys exist.", exists, ""},
+	{"expire", -3, "write fast", oneKey, "generic", "1.0.0", "Sets the expiration time of a key in seconds.", expire, ""},
+	{"expireat", -3, "write fast", oneKey, "generic", "1.2.0", "Sets the expiration time of a key to a Unix timestamp.", expireAt, ""},
+	{"expiretime", 2, "readonly fast", oneKey, "generic", "7.0.0", "Returns the expiration time of a key as a Unix timestamp.", expireTime, ""},
+	{"keys", 2, "readonly", noKeys, "generic", "1.0.0", "Returns all key names that match a pattern.", keys, ""},
+	{"memory", -2, "readonly", noKeys, "server", "4.0.0", "A container for memory diagnostics commands.", nil, "usage doctor stats purge malloc-stats help"},
+	{"object", -2, "readonly", noKeys, "generic", "2.2.3", "A container for object introspection commands.", nil, "encoding freq idletime refcount help"},
+	{"persist", 2, "write fast", oneKey, "generic", "2.2.0", "Removes the expiration time of a key.", persist, ""},
+	{"pexpire", -3, "write fast", oneKey, "generic", "2.6.0", "Sets the expiration time of a key in milliseconds.", pExpire, ""},
+	{"pexpireat", -3, "write fast", oneKey, "generic", "2.6.0", "Sets the expiration time of a key to a Unix milliseconds timestamp.", pExpireAt, ""},
+	{"pexpiretime", 2, "readonly fast", oneKey, "generic", "7.0.0", "Returns the expiration time of a key as a Unix milliseconds timestamp.", pExpireTime, ""},
+	{"pttl", 2, "readonly fast", oneKey, "generic", "2.6.0", "Returns the expiration time in milliseconds of a key.", pTTL, ""},
+	{"randomkey", 1, "readonly", noKeys, "generic", "1.0.0", "Returns a random key name from the database.", randomKey, ""},
+	{"rename", 3, "write", twoKeys, "generic", "1.0.0", "Renames a key and overwrites the destination.", rename, ""},
+	{"renamenx", 3, "write fast", twoKeys, "generic", "1.0.0", "Renames a key only when the target key name doesn't exist.", renameNX, ""},
+	{"scan", -2, "readonly", noKeys, "generic", "2.8.0", "Iterates over the key names in the database.", scan, ""},
+	{"touch", -2, "readonly fast", allKeys, "generic", "3.2.1", "Returns the number of existing keys out of those specified after updating the time they were last accessed.", exists, ""},
+	{"ttl", 2, "readonly fast", oneKey, "generic", "1.0.0", "Returns the expiration time in seconds of a key.", ttl, ""},
+	{"type", 2, "readonly fast", oneKey, "generic", "1.0.0", "Determines the type of value stored at a key.", typeOf, ""},
+	{"unlink", -2, "write fast", allKeys, "generic", "4.0.0", "Asynchronously deletes one or more keys.", del, ""},
+	{"dbsize", 1, "readonly fast", noKeys, "server", "1.0.0", "Returns the number of keys in the database.", dbSize, ""},
+	{"flushall", -1, "write", noKeys, "server", "1.0.0", "Removes all keys from all databases.", flush, ""},
+	{"flushdb", -1, "write", noKeys, "server", "1.0.0", "Remove all keys from the current database.", flush, ""},
+
+	// Transactions and sessions.
+	{"discard", 1, "noscript loading stale fast", noKeys, "transactions", "2.0.0", "Discards a transaction.", nil, ""},
+	{"exec", 1, "noscript loading stale", noKeys, "transactions", "1.2.0", "Executes all commands in a transaction.", nil, ""},
+	{"multi", 1, "noscript loading stale fast", noKeys, "transactions", "1.2.0", "Starts a transaction.", nil, ""},
+	{"unwatch", 1, "noscript loading stale fast", noKeys, "transactions", "2.2.0", "Forgets about watched keys of a transaction.", nil, ""},
+	{"watch", -2, "noscript loading stale fast", allKeys, "transactions", "2.2.0", "Monitors changes to keys to determine the execution of a transaction.", nil, ""},
+	{"raftkv.once", -5, "write denyoom", oneKey, "transactions", "7.2.0", "Executes a command at most once for a client id and sequence number and repeats its first reply.", nil, ""},
+
+	// Connections.
+	{"auth", -2, "noscript loading stale fast", noKeys, "connection", "1.0.0", "Authenticates the connection.", nil, ""},
+	{"client", -2, "noscript loading stale", noKeys, "connection", "2.4.0", "A container for client connection commands.", nil, "getname id info kill list no-evict no-touch reply setinfo setname tracking help"},
+	{"echo", 2, "loading stale fast", noKeys, "connection", "1.0.0", "Returns the given string.", nil, ""},
+	{"hello", -1, "noscript loading stale fast", noKeys, "connection", "6.0.0", "Handshakes with the Redis server.", nil, ""},
+	{"ping", -1, "fast", noKeys, "connection", "1.0.0", "Returns the server's liveliness response.", nil, ""},
+	{"quit", -1, "noscript loading stale fast", noKeys, "connection", "1.0.0", "Closes the connection.", nil, ""},
+	{"reset", 1, "noscript loading stale fast", noKeys, "connection", "6.2.0", "Resets the connection.", nil, ""},
+	{"select", 2, "loading stale fast", noKeys, "connection", "1.0.0", "Changes the selected database.", nil, ""},
+
+	// The cluster.
+	{"asking", 1, "fast", noKeys, "cluster", "3.0.0", "Signals that a cluster client is following an -ASK redirect.", nil, ""},
+	{"cluster", -2, "stale", noKeys, "cluster", "3.0.0", "A container for Redis Cluster commands.", nil, "countkeysinslot getkeysinslot info keyslot links myid myshardid nodes replicas shards slaves slots help"},
+	{"readonly", 1, "loading stale fast", noKeys, "cluster", "3.0.0", "Enables read-only queries for a connection to a replica node.", nil, ""},
+	{"readwrite", 1, "loading stale fast", noKeys, "cluster", "3.0.0", "Enables read-write queries for a connection to a replica node.", nil, ""},
+
+	// The server.
+	{"command", -1, "loading stale", noKeys, "server", "2.8.13", "Returns detailed information about all commands.", nil, "count docs getkeys info list help"},
+	{"config", -2, "admin noscript loading stale", noKeys, "server", "2.0.0", "A container for server configuration commands.", nil, "get set resetstat rewrite help"},
+	{"debug", -2, "admin noscript loading stale", noKeys, "server", "1.0.0", "A container for debugging commands.", nil, ""},
+	{"function", -2, "noscript", noKeys, "scripting", "7.0.0", "A container for function commands.", nil, "flush list stats help"},
+	{"info", -1, "loading stale", noKeys, "server", "1.0.0", "Returns information and statistics about the server.", nil, ""},
+	{"lastsave", 1, "loading stale fast", noKeys, "server", "1.0.0", "Returns the Unix timestamp of the last successful save to disk.", nil, ""},
+	{"latency", -2, "admin noscript loading stale", noKeys, "server", "2.8.13", "A container for latency diagnostics commands.", nil, "latest history reset help"},
+	{"lolwut", -1, "readonly fast", noKeys, "server", "5.0.0", "Displays computer art and the Redis version.", nil, ""},
+	{"module", -2, "admin noscript", noKeys, "server", "4.0.0", "A container for module commands.", nil, "list help"},
+	{"role", 1, "noscript loading stale fast", noKeys, "server", "2.8.12", "Returns the replication role.", nil, ""},
+	{"slowlog", -2, "admin loading stale", noKeys, "server", "2.2.12", "A container for slow log commands.", nil, "get len reset help"},
+	{"time", 1, "loading stale fast", noKeys, "server", "2.6.0", "Returns the server time.", nil, ""},
+	{"wait", 3, "blocking", noKeys, "generic", "3.0.0", "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", nil, ""},
+}
+
+// categoriesOf are the ACL categories of commands by group.
+var categoriesOf = map[string][]string{
+	"string":       {"@string"},
+	"generic":      {"@keyspace"},
+	"connection":   {"@connection"},
+	"transactions": {"@transaction"},
+	"scripting":    {"@scripting"},
+}
+
+// dangerous commands, as in Redis.
+var dangerous = []string{"keys", "flushall", "flushdb", "info", "config", "debug", "cluster", "client", "slowlog", "latency", "module", "role", "lastsave"}
+
+var (
+	table  []*Spec
+	byName = make(map[string]*Spec)
+)
+
+func init() {
+	for _, r := range rows {
+		s := &Spec{
+			Name:     r.name,
+			Arity:    r.arity,
+			Flags:    strings.Fields(r.flags),
+			FirstKey: r.keys[0], LastKey: r.keys[1], Step: r.keys[2],
+			Group: r.group, Since: r.since, Summary: r.summary,
+			Subcommands: strings.Fields(r.subs),
+			Exec:        r.exec,
+		}
+		s.write = slices.Contains(s.Flags, "write")
+		s.denyOOM = slices.Contains(s.Flags, "denyoom")
+		s.Categories = s.categories()
+		table = append(table, s)
+		byName[s.Name] = s
+	}
+	slices.SortFunc(table, func(a, b *Spec) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (s *Spec) categories() []string {
+	out := slices.Clone(categoriesOf[s.Group])
+	switch {
+	case s.write:
+		out = append(out, "@write")
+	case slices.Contains(s.Flags, "readonly"):
+		out = append(out, "@read")
+	}
+	if slices.Contains(s.Flags, "admin") {
+		out = append(out, "@admin")
+	}
+	if slices.Contains(dangerous, s.Name) {
+		out = append(out, "@dangerous")
+	}
+	if slices.Contains(s.Flags, "fast") {
+		return append(out, "@fast")
+	}
+	return append(out, "@slow")
+}

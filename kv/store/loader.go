@@ -1,0 +1,83 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/tidwall/btree"
+)
+
+// Loader builds a store from the sections of a snapshot. Different partitions
+// may be filled concurrently; each by one goroutine at a time.
+type Loader struct {
+	store *Store
+	parts [Partitions]Partition
+}
+
+// Partition is the part of a Loader that one goroutine fills.
+type Partition struct {
+	number    int
+	store     *Store
+	tree      *btree.Map[uint64, chain]
+	deadlines []deadline
+	len       int
+	bytes     int64
+}
+
+// NewLoader begins a store whose last entry was at index, with the log's clock
+// in ms.
+func NewLoader(clock int64, index uint64) *Loader {
+	l := &Loader{store: New()}
+	l.store.clock, l.store.index = clock, index
+	for i := range l.parts {
+		l.parts[i] = Partition{number: i, store: l.store, tree: l.store.trees[i]}
+	}
+	return l
+}
+
+// Partition returns the partition that holds the slots n*256 to n*256+255.
+func (l *Loader) Partition(n int) *Partition { return &l.parts[n] }
+
+// Slot tells when a key was last deleted in slot.
+func (p *Partition) Slot(slot uint16, deleted uint64) error {
+	if partitionOf(slot) != p.number {
+		return fmt.Errorf("slot %d is not of partition %d", slot, p.number)
+	}
+	p.store.deleted[slot] = deleted
+	return nil
+}
+
+// Add puts a key into the store. Keys in the order of AscendSlot are fastest.
+// The slices are copied.
+func (p *Partition) Add(key, value []byte, expireAt int64, changed uint64) error {
+	slot, pos := position(key)
+	if partitionOf(slot) != p.number {
+		return fmt.Errorf("key %q of slot %d is not of partition %d", key, slot, p.number)
+	}
+	r := newRecord(key, value, expireAt, changed)
+	if before, existed := p.tree.Load(pos, chain(r)); existed {
+		if before.find(key) != "" {
+			return fmt.Errorf("key %q comes twice", key)
+		}
+		p.tree.Set(pos, before+chain(r))
+	}
+	if expireAt != 0 {
+		p.deadlines = append(p.deadlines, deadline{expireAt, pos})
+	}
+	p.store.slotLen[slot]++ // slots of different partitions are different memory
+	p.len++
+	p.bytes += cost(r)
+	return nil
+}
+
+// Done returns the store. The loader must not be used after it.
+func (l *Loader) Done() *Store {
+	for i := range l.parts {
+		p := &l.parts[i]
+		l.store.len += p.len
+		l.store.bytes += p.bytes
+		for _, d := range p.deadlines {
+			l.store.deadlines.Set(d)
+		}
+	}
+	return l.store
+}

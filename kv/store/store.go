@@ -1,0 +1,304 @@
+// Package store is a group's key space in memory: an ordered, copy-on-write map
+// from keys to values with expiry. It is deterministic and does no I/O, reads no
+// clock and starts no goroutine: time and index come from the raft entry that
+// is being applied.
+//
+// A Store is not safe for concurrent use: many readers or one writer. A View
+// taken by Snapshot may be read beside anything.
+package store
+
+import (
+	"github.com/cespare/xxhash/v2"
+	"github.com/tidwall/btree"
+
+	"raftkv/shard"
+)
+
+// MaxExpirePerEntry bounds how many due keys one entry removes, so that no
+// entry takes long. Keys that are due are absent at once all the same. It is
+// part of the state machine's definition: every replica must use this number.
+const MaxExpirePerEntry = 1000
+
+// Partitions is the number of trees. Slot s lies in partition s/256; a restore
+// builds them in parallel.
+const Partitions = 64
+
+const slotsPerPartition = shard.Slots / Partitions
+
+// recordOverhead estimates what a key costs beside its record, in bytes: its
+// place in a tree that is two thirds full, and the allocator's rounding.
+const recordOverhead = 44
+
+// deadlineOverhead estimates a key's place in the index of deadlines.
+const deadlineOverhead = 24
+
+// hashBits is the width of the hash behind the slot in a position.
+const hashBits = 48
+
+// Item is what the store has for a key. Value points into the store: it is
+// immutable and may be kept.
+type Item struct {
+	Value    []byte
+	ExpireAt int64  // ms since the Unix epoch, 0: never
+	Changed  uint64 // index of the entry that wrote it last
+}
+
+// Store is a key space.
+type Store struct {
+	trees     [Partitions]*btree.Map[uint64, chain] // by position
+	deadlines *btree.BTreeG[deadline]
+	slotLen   *[shard.Slots]int32
+	deleted   *[shard.Slots]uint64 // index of the last deletion in a slot
+
+	clock int64
+	index uint64
+	len   int
+	bytes int64
+}
+
+// deadline says that some record at a position expires at a time.
+type deadline struct {
+	at       int64
+	position uint64
+}
+
+func (d deadline) before(e deadline) bool {
+	return d.at < e.at || d.at == e.at && d.position < e.position
+}
+
+// New returns an empty store.
+func New() *Store {
+	s := &Store{}
+	s.Clear()
+	s.deleted = new([shard.Slots]uint64)
+	return s
+}
+
+// position is where a key stands in the order of all keys: by slot, then by
+// hash. Cursors of Scan are positions, so they need no state.
+func position(key []byte) (slot uint16, pos uint64) {
+	slot = shard.Slot(key)
+	return slot, uint64(slot)<<hashBits | xxhash.Sum64(key)>>(64-hashBits)
+}
+
+func partitionOf(slot uint16) int { return int(slot) / slotsPerPartition }
+
+// Advance begins a raft entry: clock is the leader's in ms, clamped so that time
+// never goes back; index is the entry's. Up to MaxExpirePerEntry due keys are
+// removed.
+func (s *Store) Advance(clock int64, index uint64) {
+	s.clock = max(s.clock, clock)
+	s.index = index
+	for n := 0; n < MaxExpirePerEntry; {
+		d, ok := s.deadlines.Min()
+		if !ok || d.at > s.clock {
+			return
+		}
+		s.deadlines.PopMin()
+		slot := uint16(d.position >> hashBits)
+		tree := s.trees[partitionOf(slot)]
+		c, _ := tree.Get(d.position)
+		var rest chain
+		for r := range c.each {
+			if r.expireAt() != d.at {
+				rest += chain(r)
+				continue
+			}
+			s.forget(slot, r)
+			n++
+		}
+		if rest == "" {
+			tree.Delete(d.position)
+		} else {
+			tree.Set(d.position, rest)
+		}
+	}
+}
+
+// forget takes a record that leaves its tree out of the counts.
+func (s *Store) forget(slot uint16, r record) {
+	s.len--
+	s.slotLen[slot]--
+	s.bytes -= cost(r)
+	s.deleted[slot] = s.index
+}
+
+func cost(r record) int64 {
+	n := int64(len(r)) + recordOverhead
+	if r.expireAt() != 0 {
+		n += deadlineOverhead
+	}
+	return n
+}
+
+// Clock returns the log's time in ms since the Unix epoch.
+func (s *Store) Clock() int64 { return s.clock }
+
+// Index returns the index of the last entry that Advance began.
+func (s *Store) Index() uint64 { return s.index }
+
+// Len returns the number of keys, those included that are due and not yet
+// removed.
+func (s *Store) Len() int { return s.len }
+
+// SlotLen returns the number of keys in a slot, counted as by Len.
+func (s *Store) SlotLen(slot uint16) int { return int(s.slotLen[slot]) }
+
+// Bytes estimates the memory of the store.
+func (s *Store) Bytes() int64 { return s.bytes }
+
+func (s *Store) expired(r record) bool {
+	at := r.expireAt()
+	return at != 0 && at <= s.clock
+}
+
+// Get returns what key holds.
+func (s *Store) Get(key []byte) (Item, bool) {
+	slot, pos := position(key)
+	c, ok := s.trees[partitionOf(slot)].Get(pos)
+	if !ok {
+		return Item{}, false
+	}
+	r := c.find(key)
+	if r == "" || s.expired(r) {
+		return Item{}, false
+	}
+	return r.item(), true
+}
+
+// Set makes key hold value until expireAt (ms since the Unix epoch, 0: for
+// ever). Both slices are copied. A deadline that has passed deletes the key.
+func (s *Store) Set(key, value []byte, expireAt int64) {
+	if expireAt != 0 && expireAt <= s.clock {
+		s.Delete(key)
+		return
+	}
+	slot, pos := position(key)
+	r := newRecord(key, value, expireAt, s.index)
+	tree := s.trees[partitionOf(slot)]
+	before, existed := tree.Set(pos, chain(r))
+	if existed {
+		if old := before.find(key); old != "" {
+			if len(before) > len(old) {
+				tree.Set(pos, before.without(key)+chain(r))
+			}
+			s.bytes -= cost(old)
+			s.len--
+			s.slotLen[slot]--
+			if at := old.expireAt(); at != 0 && at != expireAt {
+				s.dropDeadline(at, pos, before.without(key))
+			}
+		} else {
+			tree.Set(pos, before+chain(r))
+		}
+	}
+	s.len++
+	s.slotLen[slot]++
+	s.bytes += cost(r)
+	if expireAt != 0 {
+		s.deadlines.Set(deadline{expireAt, pos})
+	}
+}
+
+// Delete removes key and tells whether it was there.
+func (s *Store) Delete(key []byte) bool {
+	slot, pos := position(key)
+	tree := s.trees[partitionOf(slot)]
+	c, ok := tree.Get(pos)
+	if !ok {
+		return false
+	}
+	r := c.find(key)
+	if r == "" {
+		return false
+	}
+	rest := c.without(key)
+	if rest == "" {
+		tree.Delete(pos)
+	} else {
+		tree.Set(pos, rest)
+	}
+	if at := r.expireAt(); at != 0 {
+		s.dropDeadline(at, pos, rest)
+	}
+	s.forget(slot, r)
+	return !s.expired(r)
+}
+
+// dropDeadline takes a deadline out of the index unless another record of the
+// chain shares it.
+func (s *Store) dropDeadline(at int64, pos uint64, rest chain) {
+	if !rest.expiresAt(at) {
+		s.deadlines.Delete(deadline{at, pos})
+	}
+}
+
+// Version returns a number that changes whenever key does, for WATCH: it tells
+// the last change of a key that is there, and the last deletion in the slot for
+// one that is not. So a key that came and went meanwhile is noticed; another
+// key's deletion may be taken for it, which only aborts a transaction needlessly.
+func (s *Store) Version(key []byte) uint64 {
+	if it, ok := s.Get(key); ok {
+		return it.Changed<<1 | 1
+	}
+	return s.deleted[shard.Slot(key)] << 1
+}
+
+// NextDeadline returns the earliest expiry among the keys that are physically
+// there, be it due or not; false if no key expires.
+func (s *Store) NextDeadline() (int64, bool) {
+	d, ok := s.deadlines.Min()
+	return d.at, ok
+}
+
+// Clear removes all keys.
+func (s *Store) Clear() {
+	for i := range s.trees {
+		s.trees[i] = btree.NewMap[uint64, chain](treeDegree)
+	}
+	s.deadlines = btree.NewBTreeGOptions(deadline.before, btree.Options{NoLocks: true})
+	s.slotLen = new([shard.Slots]int32)
+	if s.deleted != nil {
+		for slot := range s.deleted {
+			s.deleted[slot] = s.index
+		}
+	}
+	s.len, s.bytes = 0, 0
+}
+
+// treeDegree trades memory per key against the bytes that a write copies while
+// a snapshot shares the tree.
+const treeDegree = 24
+
+// DeleteSlots removes all keys of the slots from..to and returns how many.
+func (s *Store) DeleteSlots(from, to uint16) int {
+	var keys [][]byte
+	for slot := int(from); slot <= int(to); slot++ {
+		s.ascend(uint16(slot), func(r record) bool {
+			keys = append(keys, bytesOf(r.key()))
+			return true
+		})
+	}
+	for _, k := range keys {
+		s.Delete(k)
+	}
+	return len(keys)
+}
+
+func (s *Store) ascend(slot uint16, fn func(record) bool) {
+	ascendTree(s.trees[partitionOf(slot)], slot, fn)
+}
+
+func ascendTree(tree *btree.Map[uint64, chain], slot uint16, fn func(record) bool) {
+	tree.Ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
+		if uint16(pos>>hashBits) != slot {
+			return false
+		}
+		for r := range c.each {
+			if !fn(r) {
+				return false
+			}
+		}
+		return true
+	})
+}
