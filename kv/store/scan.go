@@ -76,3 +76,18 @@ func (s *Store) Random(rnd *rand.Rand) ([]byte, bool) {
 	}
 	return found, found != nil
 }
+
+// Cursor returns the cursor at which a scan reaches key.
+func Cursor(key []byte) uint64 {
+	_, pos := position(key)
+	return pos
+}
+
+// Cost estimates the memory that key takes with what it holds, in bytes.
+func Cost(key []byte, it Item) int64 {
+	n := int64(recordHeader+len(key)+len(it.Value)) + recordOverhead
+	if it.ExpireAt != 0 {
+		n += deadlineOverhead
+	}
+	return n
+}
