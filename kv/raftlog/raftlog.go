@@ -1,0 +1,298 @@
+// Package raftlog is where a group's raft state lies on disk: term and vote in
+// raft-boltdb always, log entries in raft-wal or, on request, in raft-boltdb
+// too. Around both stand guard rails against what has broken other systems on
+// these parts:
+//
+//   - a vote is one transaction (stable.go);
+//   - the first failed write latches: nothing is acknowledged ever after;
+//   - a disk that does not answer is noticed (watchdog.go);
+//   - a disk that is nearly full refuses entries before it is full (space.go);
+//   - every entry has a checksum, and the whole log is checked before raft
+//     sees any of it (check.go).
+package raftlog
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+)
+
+// Errors of Open and Check. Both mean that the files cannot be trusted.
+var (
+	// ErrDamaged: a file does not hold what was written to it.
+	ErrDamaged = errors.New("damaged")
+	// ErrHole: the log begins behind the newest snapshot, so entries are missing.
+	ErrHole = errors.New("entries are missing between snapshot and log")
+)
+
+// ErrFull: the disk is below its low-water mark and the entry was not written.
+var ErrFull = errors.New("the disk is nearly full")
+
+// Names of the stores for log entries.
+const (
+	WAL    = "wal"
+	BoltDB = "boltdb"
+)
+
+// Options say where and how a log is kept.
+type Options struct {
+	Dir   string
+	Store string // WAL or BoltDB; empty: WAL
+
+	// MinFree is the low-water mark of free disk in bytes. 0: none.
+	MinFree uint64
+	// HangTimeout is how long one write may take before OnHang is called.
+	// 0: for ever.
+	HangTimeout time.Duration
+
+	// OnFailure is called once, when a write has failed and nothing can be
+	// written any more. It must not block.
+	OnFailure func(error)
+	// OnHang is called once, when a write takes longer than HangTimeout. It must
+	// not block.
+	OnHang func(operation string, waited time.Duration)
+	// Stored, if set, is told of every durable append.
+	Stored func(entries, bytes int, took time.Duration)
+
+	Faults Faults // for tests
+	Logger hclog.Logger
+}
+
+// Log implements raft.LogStore and raft.StableStore. Raft calls StoreLogs and
+// DeleteRange from one goroutine; all methods may be called from any.
+type Log struct {
+	opts    Options
+	stable  *raftboltdb.BoltStore
+	entries entryStore
+	guard   *guard
+
+	mu       sync.RWMutex // guards what follows
+	first    uint64       // 0: empty
+	last     uint64
+	bytes    int64 // encoded, of the entries first..last, estimated after a compaction
+	cache    cache
+	voteTerm uint64 // of the vote that raft is about to write
+
+	space     space
+	closeOnce sync.Once
+	closed    atomic.Bool
+}
+
+var (
+	_ raft.LogStore          = (*Log)(nil)
+	_ raft.StableStore       = (*Log)(nil)
+	_ raft.MonotonicLogStore = (*Log)(nil)
+)
+
+// entryStore holds log entries durably. StoreLogs returns when they are on disk.
+type entryStore interface {
+	raft.LogStore
+	path() string
+	Close() error
+}
+
+// Open opens the log in opts.Dir, or makes it. It fails with ErrDamaged, naming
+// the file, if something is broken that can be seen so early; call Check next.
+func Open(opts Options) (_ *Log, err error) {
+	if opts.Logger == nil {
+		opts.Logger = hclog.NewNullLogger()
+	}
+	if opts.Store == "" {
+		opts.Store = WAL
+	}
+	l := &Log{opts: opts, space: space{dir: opts.Dir, faults: opts.Faults}}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if l.stable, err = openStable(filepath.Join(opts.Dir, "raft.db")); err != nil {
+		return nil, err
+	}
+	if err := l.settleStore(); err != nil {
+		return nil, err
+	}
+	switch opts.Store {
+	case WAL:
+		l.entries, err = openWAL(filepath.Join(opts.Dir, "wal"), opts.Logger)
+	case BoltDB:
+		l.entries, err = openBolt(filepath.Join(opts.Dir, "log.db"))
+	default:
+		err = fmt.Errorf("log store %q: there are %s and %s", opts.Store, WAL, BoltDB)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.guard = newGuard(opts)
+	return l, nil
+}
+
+// keyStore records which store a folder uses.
+var keyStore = []byte("raftkv:LogStore")
+
+// settleStore refuses to open a folder with another store than it was made
+// with: the entries would seem to be lost.
+func (l *Log) settleStore() error {
+	was, err := l.stable.Get(keyStore)
+	switch {
+	case errors.Is(err, raftboltdb.ErrKeyNotFound):
+		return l.stable.Set(keyStore, []byte(l.opts.Store))
+	case err != nil:
+		return err
+	case string(was) != l.opts.Store:
+		return fmt.Errorf("%s was made with --log-store=%s and cannot be opened with --log-store=%s", l.opts.Dir, was, l.opts.Store)
+	}
+	return nil
+}
+
+// IsMonotonic tells raft to remove the log before it goes on behind an
+// installed snapshot. raft-wal needs that, and stores that do not ask for it
+// can loop on InstallSnapshot for ever (hashicorp/raft issue 697).
+func (l *Log) IsMonotonic() bool { return true }
+
+// FirstIndex returns the first entry's index, 0 if the log is empty.
+func (l *Log) FirstIndex() (uint64, error) {
+	first, _ := l.Bounds()
+	return first, nil
+}
+
+// LastIndex returns the last entry's index, 0 if the log is empty.
+func (l *Log) LastIndex() (uint64, error) {
+	_, last := l.Bounds()
+	return last, nil
+}
+
+// Bounds returns the first and last index, 0 and 0 if the log is empty.
+func (l *Log) Bounds() (first, last uint64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.first, l.last
+}
+
+// SizeBytes estimates the encoded size of the entries in the log.
+func (l *Log) SizeBytes() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.bytes
+}
+
+// GetLog reads an entry. Its Data must not be changed.
+func (l *Log) GetLog(index uint64, out *raft.Log) error {
+	l.mu.RLock()
+	if index < l.first || index > l.last || l.last == 0 {
+		l.mu.RUnlock()
+		return raft.ErrLogNotFound
+	}
+	cached := l.cache.get(index, out)
+	l.mu.RUnlock()
+	if cached {
+		return nil
+	}
+	if err := l.entries.GetLog(index, out); err != nil {
+		if errors.Is(err, raft.ErrLogNotFound) {
+			return err // compacted meanwhile
+		}
+		return fmt.Errorf("%s: entry %d: %w", l.entries.path(), index, err)
+	}
+	return nil
+}
+
+// StoreLog appends one entry durably.
+func (l *Log) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
+
+// StoreLogs appends entries durably. ErrFull means that nothing was written;
+// after any other error nothing can be written ever again.
+func (l *Log) StoreLogs(logs []*raft.Log) error {
+	if len(logs) == 0 {
+		return nil
+	}
+	// Half of the mark is kept for what must be written: votes, and entries of
+	// a leader whose own disk has room.
+	if err := l.space.check(l.opts.MinFree / 2); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := l.guard.write("append", func() error { return l.entries.StoreLogs(logs) }); err != nil {
+		return err
+	}
+	size := 0
+	for _, log := range logs {
+		size += encodedSize(log)
+	}
+	l.mu.Lock()
+	if l.last == 0 {
+		l.first = logs[0].Index
+	}
+	l.last = logs[len(logs)-1].Index
+	l.bytes += int64(size)
+	l.cache.add(logs)
+	l.mu.Unlock()
+	if l.opts.Stored != nil {
+		l.opts.Stored(len(logs), size, time.Since(start))
+	}
+	return nil
+}
+
+// DeleteRange removes a prefix or a suffix of the log.
+func (l *Log) DeleteRange(from, to uint64) error {
+	if err := l.space.check(l.opts.MinFree / 4); err != nil {
+		return err
+	}
+	// Readers must not see bounds that promise what is gone.
+	l.mu.Lock()
+	oldFirst, oldLast := l.first, l.last
+	l.cache.remove(from, to)
+	if from <= l.first {
+		l.first = to + 1
+	} else {
+		l.last = from - 1
+	}
+	if l.first > l.last {
+		l.first, l.last, l.bytes = 0, 0, 0
+	} else {
+		share := float64(l.last-l.first+1) / float64(oldLast-oldFirst+1)
+		l.bytes = int64(float64(l.bytes) * share)
+	}
+	l.mu.Unlock()
+	return l.guard.write("delete", func() error { return l.entries.DeleteRange(from, to) })
+}
+
+// Writable returns nil, or why clients' writes should be refused now. It is
+// cheap.
+func (l *Log) Writable() error {
+	if err := l.guard.failure(); err != nil {
+		return err
+	}
+	return l.space.checkCached(l.opts.MinFree)
+}
+
+// Free returns the free bytes of the log's file system.
+func (l *Log) Free() int64 { return int64(l.space.free()) }
+
+// Close closes the files. Raft must be shut down before.
+func (l *Log) Close() error {
+	var err error
+	l.closeOnce.Do(func() {
+		l.closed.Store(true)
+		if l.guard != nil {
+			l.guard.close()
+			if l.guard.failure() == nil {
+				err = l.rememberEnd()
+			}
+		}
+		if l.entries != nil {
+			err = errors.Join(err, l.entries.Close())
+		}
+		if l.stable != nil {
+			err = errors.Join(err, l.stable.Close())
+		}
+	})
+	return err
+}

@@ -1,0 +1,208 @@
+package raftlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/types"
+)
+
+// segmentSize is that of raft-wal's files, in bytes. Each is preallocated, and
+// one lies ready beside those in use, so it must suit a laptop.
+const segmentSize = 16 << 20
+
+// walStore keeps entries in raft-wal.
+type walStore struct {
+	*wal.WAL
+	dir   string
+	codec *codec
+	meta  *recordingMeta
+}
+
+// recordingMeta remembers what raft-wal read about its segments at the start.
+type recordingMeta struct {
+	metadb.BoltMetaDB
+	state types.PersistentState
+}
+
+func (m *recordingMeta) Load(dir string) (types.PersistentState, error) {
+	state, err := m.BoltMetaDB.Load(dir)
+	m.state = state
+	return state, err
+}
+
+func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	s := &walStore{dir: dir, codec: new(codec), meta: new(recordingMeta)}
+	err := withoutPanic(dir, func() error {
+		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
+			return err
+		}
+		// raft-wal repairs its tail when it opens it, which destroys what tells
+		// damage from a torn write: look first.
+		if err := s.checkTail(); err != nil {
+			return err
+		}
+		var err error
+		s.WAL, err = wal.Open(dir,
+			wal.WithCodec(s.codec),
+			wal.WithSegmentSize(segmentSize),
+			wal.WithMetaStore(s.meta),
+			wal.WithLogger(logger))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *walStore) path() string { return s.dir }
+
+func (s *walStore) StoreLogs(logs []*raft.Log) error {
+	s.codec.batch = logs[0].Index
+	return s.WAL.StoreLogs(logs)
+}
+
+// checkTail looks for damage in the last segment that raft-wal would take for
+// the torn write of a crash, and cut off. A torn write can leave parts of ONE
+// append behind the end; whatever was appended after that one proves that it
+// had been complete.
+func (s *walStore) checkTail() error {
+	meta := new(metadb.BoltMetaDB)
+	if _, err := os.Stat(filepath.Join(s.dir, metadb.FileName)); errors.Is(err, os.ErrNotExist) {
+		// A new log, or one that lost what tells of its segments.
+		if files, _ := filepath.Glob(filepath.Join(s.dir, "*.wal")); len(files) > 0 {
+			return fmt.Errorf("%s: %w: %s is missing beside its segments", s.dir, ErrDamaged, metadb.FileName)
+		}
+		return nil
+	}
+	state, err := meta.Load(s.dir)
+	if err != nil {
+		return err
+	}
+	if err := meta.Close(); err != nil {
+		return err
+	}
+	if len(state.Segments) == 0 {
+		return nil
+	}
+	tail := state.Segments[len(state.Segments)-1]
+	path := filepath.Join(s.dir, segmentName(tail))
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && tail.SealTime.IsZero() {
+		return nil // a crash before the first append; raft-wal makes it anew
+	}
+	if err != nil {
+		return err
+	}
+	if tail.SealTime.IsZero() && len(b) < int(tail.SizeLimit) {
+		return fmt.Errorf("%s: %w: it has %d bytes and was made with %d", path, ErrDamaged, len(b), tail.SizeLimit)
+	}
+	end, last := scanFrames(b, tail.BaseIndex)
+	if batch, index := laterBatch(b[min(end, len(b)):], last); batch != 0 {
+		return fmt.Errorf("%s: %w: it can be read up to entry %d, but entry %d lies behind", path, ErrDamaged, last, index)
+	}
+	return nil
+}
+
+func segmentName(s types.SegmentInfo) string {
+	return fmt.Sprintf("%020d-%016x.wal", s.BaseIndex, s.ID)
+}
+
+// Frames of a segment file (raft-wal's segment/format.go): a header of 8 bytes
+// with type and length, then the payload, padded to 8.
+const (
+	fileHeader  = 32
+	frameHeader = 8
+	frameEntry  = 1
+	frameIndex  = 2
+	frameCommit = 3
+)
+
+// scanFrames reads a segment as raft-wal does at its start. It returns where the
+// last commit ends and the last index that is committed.
+func scanFrames(b []byte, base uint64) (end int, last uint64) {
+	eachFrame(b, func(kind byte, payload []byte, next int) bool {
+		switch kind {
+		case frameEntry:
+			base++
+		case frameCommit:
+			end, last = next, base-1
+		}
+		return true
+	})
+	return end, last
+}
+
+// eachFrame calls fn for the frames of a segment until one makes no sense.
+func eachFrame(b []byte, fn func(kind byte, payload []byte, next int) bool) {
+	for at := fileHeader; at+frameHeader <= len(b); {
+		kind, n := b[at], int(binary.LittleEndian.Uint32(b[at+4:]))
+		switch kind {
+		case frameCommit:
+			n = 0
+		case frameEntry, frameIndex:
+		default:
+			return
+		}
+		next := at + frameHeader + (n+7)&^7
+		if n > len(b) || next > len(b) {
+			return
+		}
+		if !fn(kind, b[at+frameHeader:at+frameHeader+n], next) {
+			return
+		}
+		at = next
+	}
+}
+
+// laterBatch finds an intact entry that was appended later than the append
+// that begins behind last.
+func laterBatch(b []byte, last uint64) (batch, index uint64) {
+	for at := 0; at+frameHeader+codecHeader <= len(b); at += 8 {
+		if b[at] != frameEntry {
+			continue
+		}
+		n := int(binary.LittleEndian.Uint32(b[at+4:]))
+		if n < codecHeader || at+frameHeader+n > len(b) {
+			continue
+		}
+		var log raft.Log
+		batch, err := decodeEntry(b[at+frameHeader:at+frameHeader+n], &log)
+		if err == nil && batch > last+1 {
+			return batch, log.Index
+		}
+	}
+	return 0, 0
+}
+
+// eachSegmentEntry decodes a segment file that may be in use, up to the first
+// thing that does not decode.
+func eachSegmentEntry(r io.Reader, fn func(*raft.Log) error) error {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	eachFrame(b, func(kind byte, payload []byte, _ int) bool {
+		if kind != frameEntry {
+			return true
+		}
+		var log raft.Log
+		if _, err = decodeEntry(payload, &log); err == nil {
+			err = fn(&log)
+		}
+		return err == nil
+	})
+	return err
+}

@@ -1,0 +1,272 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// reconnectWait is how long an append waits for a peer that cannot be reached.
+// If it failed at once, raft would wait longer after each failure, up to 10 s,
+// and a node that comes back would hear nothing for as long.
+const reconnectWait = time.Minute
+
+// snapshotStall is how long a snapshot's transfer may make no progress.
+const snapshotStall = 30 * time.Second
+
+// installTimeout bounds how long a follower may take to restore a snapshot that
+// it has received.
+const installTimeout = 10 * time.Minute
+
+// AckFunc is told of each AppendEntries that peer has answered in the same term:
+// when it had been sent, and up to which index the peer's log is known to match
+// (0: the answer does not tell). It must not block.
+type AckFunc func(peer raft.ServerID, term uint64, sent time.Time, match uint64)
+
+// Group is the transport of one replica, as raft wants it.
+type Group struct {
+	t       *Transport
+	id      uint32
+	replica raft.ServerID
+	consume chan raft.RPC
+	ctx     context.Context
+	cancel  context.CancelFunc
+	onAck   atomic.Pointer[AckFunc]
+
+	mu        sync.Mutex
+	heartbeat func(raft.RPC)
+}
+
+var (
+	_ raft.Transport   = (*Group)(nil)
+	_ raft.WithPreVote = (*Group)(nil)
+	_ raft.WithClose   = (*Group)(nil)
+)
+
+func newGroup(t *Transport, id uint32, replica raft.ServerID) *Group {
+	g := &Group{t: t, id: id, replica: replica, consume: make(chan raft.RPC, queued)}
+	g.ctx, g.cancel = context.WithCancel(t.ctx)
+	return g
+}
+
+// OnAck sets who is told of answered appends.
+func (g *Group) OnAck(fn AckFunc) { g.onAck.Store(&fn) }
+
+// Close takes the replica off the network. What is under way fails.
+func (g *Group) Close() error {
+	g.cancel()
+	g.t.removeGroup(g)
+	return nil
+}
+
+// Consumer returns the requests of other replicas.
+func (g *Group) Consumer() <-chan raft.RPC { return g.consume }
+
+// LocalAddr returns the address that other replicas send to.
+func (g *Group) LocalAddr() raft.ServerAddress { return raft.ServerAddress(g.t.opts.Addr) }
+
+// EncodePeer and DecodePeer are for logs of early raft versions.
+func (g *Group) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []byte { return []byte(addr) }
+
+// DecodePeer is the reverse of EncodePeer.
+func (g *Group) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
+
+// SetHeartbeatHandler sets the short cut for heartbeats past raft's main loop.
+func (g *Group) SetHeartbeatHandler(fn func(raft.RPC)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heartbeat = fn
+}
+
+// AppendEntries sends entries, or a heartbeat, and waits for the answer.
+func (g *Group) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	ctx, cancel := context.WithTimeout(g.ctx, reconnectWait)
+	defer cancel()
+	var c *clientConn
+	var err error
+	timeout := bulkTimeout
+	if isHeartbeat(args) {
+		timeout = urgentTimeout
+		c, err = g.t.peer(string(target)).urgent.get(ctx)
+	} else {
+		c, err = g.t.peer(string(target)).bulk.wait(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	sent := time.Now()
+	x, err := c.send(methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, id, args) })
+	if err != nil {
+		return err
+	}
+	return g.finishAppend(timeout, x, id, sent, args, resp)
+}
+
+func (g *Group) finishAppend(timeout time.Duration, x *exchange, id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	ctx, cancel := context.WithTimeout(g.ctx, timeout)
+	defer cancel()
+	payload, err := x.wait(ctx)
+	if err != nil {
+		return err
+	}
+	if err := decodeAppendAnswer(payload, resp); err != nil {
+		return err
+	}
+	g.acknowledge(id, sent, args, resp)
+	return nil
+}
+
+func (g *Group) acknowledge(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
+	fn := g.onAck.Load()
+	if fn == nil || resp.Term != args.Term {
+		return
+	}
+	var match uint64
+	if resp.Success && !isHeartbeat(args) {
+		match = args.PrevLogEntry + uint64(len(args.Entries))
+	}
+	(*fn)(id, args.Term, sent, match)
+}
+
+// isHeartbeat tells what raft sends to show that it leads; see its
+// processHeartbeat.
+func isHeartbeat(a *raft.AppendEntriesRequest) bool {
+	return a.Term != 0 && len(a.Entries) == 0 && a.PrevLogEntry == 0 && a.PrevLogTerm == 0 && a.LeaderCommitIndex == 0
+}
+
+// roundTrip sends a small request and waits for its answer.
+func (g *Group) roundTrip(target raft.ServerAddress, m method, build func([]byte) []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(g.ctx, urgentTimeout)
+	defer cancel()
+	c, err := g.t.peer(string(target)).urgent.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x, err := c.send(m, g.id, build)
+	if err != nil {
+		return nil, err
+	}
+	return x.wait(ctx)
+}
+
+// RequestVote asks for a vote.
+func (g *Group) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	payload, err := g.roundTrip(target, methodVote, func(dst []byte) []byte { return encodeVote(dst, id, args) })
+	if err != nil {
+		return err
+	}
+	return decodeVoteAnswer(payload, resp)
+}
+
+// RequestPreVote asks whether a vote would be given.
+func (g *Group) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	payload, err := g.roundTrip(target, methodPreVote, func(dst []byte) []byte { return encodePreVote(dst, id, args) })
+	if err != nil {
+		return err
+	}
+	return decodePreVoteAnswer(payload, resp)
+}
+
+// TimeoutNow makes a follower start an election, to hand leadership over.
+func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	payload, err := g.roundTrip(target, methodTimeoutNow, func(dst []byte) []byte { return encodeTimeoutNow(dst, id, args) })
+	if err != nil {
+		return err
+	}
+	return decodeTimeoutNowAnswer(payload, resp)
+}
+
+// InstallSnapshot streams a snapshot over a connection of its own.
+func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	nc, err := g.t.dial(string(target))
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(g.ctx, func() { nc.Close() })
+	defer stop()
+	defer nc.Close()
+	head := appendFrame(nil, frame{kind: request, method: methodSnapshot, group: g.id}, func(dst []byte) []byte {
+		return encodeSnapshot(dst, id, args)
+	})
+	nc.SetDeadline(time.Now().Add(snapshotStall))
+	if _, err := nc.Write(head); err != nil {
+		return err
+	}
+	buf := make([]byte, 256<<10)
+	for left := args.Size; left > 0; {
+		n, err := io.ReadFull(data, buf[:min(int64(len(buf)), left)])
+		if err != nil {
+			return fmt.Errorf("read the snapshot: %w", err)
+		}
+		nc.SetDeadline(time.Now().Add(snapshotStall))
+		if _, err := nc.Write(buf[:n]); err != nil {
+			return fmt.Errorf("send the snapshot to %s: %w", id, err)
+		}
+		left -= int64(n)
+	}
+	nc.SetDeadline(time.Now().Add(installTimeout))
+	f, err := readFrame(bufio.NewReader(nc))
+	if err != nil {
+		return fmt.Errorf("%s has not confirmed the snapshot: %w", id, err)
+	}
+	payload, err := f.result()
+	if err != nil {
+		return err
+	}
+	return decodeSnapshotAnswer(payload, resp)
+}
+
+// execute hands a request to raft and returns raft's answer.
+func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, error) {
+	target, command, err := decodeRequest(f.method, f.payload)
+	if err != nil {
+		return nil, err
+	}
+	if target != g.replica {
+		// Whoever that was has voted and acknowledged under its name. This
+		// replica has no part in that and must not speak for it.
+		return nil, fmt.Errorf("the replica here is %s, not %s", g.replica, target)
+	}
+	responses := make(chan raft.RPCResponse, 1)
+	rpc := raft.RPC{Command: command, RespChan: responses}
+	if s, ok := command.(*raft.InstallSnapshotRequest); ok {
+		rpc.Reader = io.LimitReader(data, s.Size)
+	}
+	if a, ok := command.(*raft.AppendEntriesRequest); ok && isHeartbeat(a) {
+		g.mu.Lock()
+		handler := g.heartbeat
+		g.mu.Unlock()
+		if handler != nil {
+			handler(rpc)
+			return g.response(ctx, responses)
+		}
+	}
+	select {
+	case g.consume <- rpc:
+	case <-g.ctx.Done():
+		return nil, errTransportClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return g.response(ctx, responses)
+}
+
+func (g *Group) response(ctx context.Context, responses <-chan raft.RPCResponse) ([]byte, error) {
+	select {
+	case r := <-responses:
+		if r.Error != nil {
+			return nil, r.Error
+		}
+		return encodeAnswer(r.Response)
+	case <-g.ctx.Done():
+		return nil, errTransportClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

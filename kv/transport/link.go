@@ -1,0 +1,266 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Timeouts. None of them is part of raft's: they only end what is lost.
+const (
+	dialTimeout  = time.Second
+	writeTimeout = 10 * time.Second
+	// urgentTimeout bounds heartbeats and votes.
+	urgentTimeout = 2 * time.Second
+	// bulkTimeout bounds an append: a follower may have to write 32 MiB.
+	bulkTimeout = 20 * time.Second
+	// redial is how long a failed dial stands for those who come next.
+	redial = 50 * time.Millisecond
+)
+
+// peer is another node, by its address.
+type peer struct {
+	urgent *link // heartbeats, votes, calls
+	bulk   *link // entries
+}
+
+// link is a connection that is dialed when it is needed.
+type link struct {
+	t    *Transport
+	addr string
+
+	mu     sync.Mutex
+	conn   *clientConn
+	dialed chan struct{} // closed when the dial that is under way has ended; nil if none is
+	err    error         // of the last dial
+	failed time.Time
+	closed bool
+}
+
+func newLink(t *Transport, addr string) *link { return &link{t: t, addr: addr} }
+
+// get returns a live connection. All who wait share one dial.
+func (l *link) get(ctx context.Context) (*clientConn, error) {
+	for {
+		l.mu.Lock()
+		switch {
+		case l.closed || l.t.ctx.Err() != nil:
+			l.mu.Unlock()
+			return nil, errTransportClosed
+		case l.conn != nil && l.conn.alive():
+			defer l.mu.Unlock()
+			return l.conn, nil
+		case l.err != nil && time.Since(l.failed) < redial:
+			defer l.mu.Unlock()
+			return nil, l.err
+		}
+		if l.dialed == nil {
+			l.dialed = make(chan struct{})
+			l.t.wait.Go(l.dial)
+		}
+		dialed := l.dialed
+		l.mu.Unlock()
+		select {
+		case <-dialed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s: %w", l.addr, ctx.Err())
+		}
+	}
+}
+
+// wait returns a live connection, and dials for as long as it takes.
+func (l *link) wait(ctx context.Context) (*clientConn, error) {
+	for {
+		c, err := l.get(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errTransportClosed) {
+			return c, err
+		}
+		select {
+		case <-time.After(redial):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (l *link) dial() {
+	nc, err := l.t.dial(l.addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil && l.closed {
+		nc.Close()
+		err = errTransportClosed
+	}
+	if err == nil {
+		l.conn = newClientConn(nc)
+		l.t.wait.Go(l.conn.read)
+	}
+	l.err, l.failed = err, time.Now()
+	close(l.dialed)
+	l.dialed = nil
+}
+
+// dial connects to a node and says who is there.
+func (t *Transport) dial(addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	nc, err := d.DialContext(t.ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.greet(nc); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	return nc, nil
+}
+
+func (t *Transport) greet(nc net.Conn) error {
+	stop := context.AfterFunc(t.ctx, func() { nc.Close() })
+	defer stop()
+	nc.SetDeadline(time.Now().Add(dialTimeout))
+	hello := append([]byte(helloMagic), byte(len(t.opts.Cluster())))
+	hello = append(hello, t.opts.Cluster()...)
+	hello = append(hello, byte(len(t.opts.Node)))
+	hello = append(hello, t.opts.Node...)
+	if _, err := nc.Write(hello); err != nil {
+		return err
+	}
+	var verdict [1]byte
+	if _, err := io.ReadFull(nc, verdict[:]); err != nil {
+		return err
+	}
+	if verdict[0] != 0 {
+		var size [2]byte
+		if _, err := io.ReadFull(nc, size[:]); err != nil {
+			return err
+		}
+		reason := make([]byte, int(size[0])<<8|int(size[1]))
+		if _, err := io.ReadFull(nc, reason); err != nil {
+			return err
+		}
+		return RemoteError(reason)
+	}
+	return nc.SetDeadline(time.Time{})
+}
+
+func (l *link) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.conn != nil {
+		l.conn.close(errTransportClosed)
+	}
+}
+
+// clientConn sends requests and matches the answers, in whatever order they come.
+type clientConn struct {
+	nc net.Conn
+
+	writeMu sync.Mutex
+	buf     []byte
+
+	mu      sync.Mutex
+	next    uint64
+	pending map[uint64]*exchange
+	err     error // why it is closed
+}
+
+// exchange is a request and, once done is closed, its answer.
+type exchange struct {
+	conn    *clientConn
+	id      uint64
+	done    chan struct{}
+	payload []byte
+	err     error
+}
+
+func newClientConn(nc net.Conn) *clientConn {
+	return &clientConn{nc: nc, pending: make(map[uint64]*exchange)}
+}
+
+func (c *clientConn) alive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil
+}
+
+// send sends a request. The answer comes through the exchange.
+func (c *clientConn) send(m method, group uint32, build func([]byte) []byte) (*exchange, error) {
+	c.mu.Lock()
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return nil, c.err
+	}
+	c.next++
+	x := &exchange{conn: c, id: c.next, done: make(chan struct{})}
+	c.pending[x.id] = x
+	c.mu.Unlock()
+
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	c.buf = appendFrame(c.buf[:0], frame{kind: request, method: m, group: group, id: x.id}, build)
+	c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := c.nc.Write(c.buf)
+	if cap(c.buf) > 1<<20 {
+		c.buf = nil
+	}
+	if err != nil {
+		c.close(err)
+		return nil, err
+	}
+	return x, nil
+}
+
+// wait waits for the answer. If ctx ends first, a late answer is dropped.
+func (x *exchange) wait(ctx context.Context) ([]byte, error) {
+	select {
+	case <-x.done:
+		return x.payload, x.err
+	case <-ctx.Done():
+		x.conn.mu.Lock()
+		delete(x.conn.pending, x.id)
+		x.conn.mu.Unlock()
+		return nil, fmt.Errorf("%s: %w", x.conn.nc.RemoteAddr(), ctx.Err())
+	}
+}
+
+// read takes answers until the connection ends.
+func (c *clientConn) read() {
+	r := bufio.NewReaderSize(c.nc, 16<<10)
+	for {
+		f, err := readFrame(r)
+		if err != nil {
+			c.close(err)
+			return
+		}
+		c.mu.Lock()
+		x := c.pending[f.id]
+		delete(c.pending, f.id)
+		c.mu.Unlock()
+		if x != nil {
+			x.payload, x.err = f.result()
+			close(x.done)
+		}
+	}
+}
+
+// close fails all that is under way.
+func (c *clientConn) close(err error) {
+	c.nc.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = fmt.Errorf("connection to %s: %w", c.nc.RemoteAddr(), err)
+	for id, x := range c.pending {
+		delete(c.pending, id)
+		x.err = c.err
+		close(x.done)
+	}
+}

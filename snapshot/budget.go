@@ -1,0 +1,49 @@
+package snapshot
+
+import (
+	"fmt"
+	"time"
+)
+
+// Budget says when a snapshot is due: when replaying the log after a restart
+// would take longer than Replay. A count of entries, as most systems use it,
+// says little about that: entries differ a thousandfold in cost.
+type Budget struct {
+	Replay time.Duration
+}
+
+// Progress is what has happened since the newest snapshot.
+type Progress struct {
+	Entries    uint64
+	ApplyTime  time.Duration // spent applying them
+	LogBytes   int64         // of the log, what it keeps behind the snapshot included
+	StateBytes int64         // of the state in memory
+}
+
+// What replaying costs beside applying: an entry is read and decoded twice, by
+// the check of the log and by raft.
+const (
+	replayPerEntry = 15 * time.Microsecond
+	replayPerMiB   = 4 * time.Millisecond
+	// smallLog is below what a log never outgrows the state.
+	smallLog = 64 << 20
+)
+
+// ReplayTime estimates how long replaying p would take.
+func (p Progress) ReplayTime() time.Duration {
+	return p.ApplyTime + time.Duration(p.Entries)*replayPerEntry + time.Duration(p.LogBytes>>20)*replayPerMiB
+}
+
+// Due tells whether a snapshot should be taken now, and why, in words.
+func (b Budget) Due(p Progress) (bool, string) {
+	if p.Entries == 0 {
+		return false, ""
+	}
+	if took := p.ReplayTime(); took > b.Replay {
+		return true, fmt.Sprintf("replaying %d entries would take about %v, the budget is %v", p.Entries, took.Round(time.Millisecond), b.Replay)
+	}
+	if limit := max(p.StateBytes, smallLog); p.LogBytes > 2*limit {
+		return true, fmt.Sprintf("the log has %d MiB, the state %d MiB", p.LogBytes>>20, p.StateBytes>>20)
+	}
+	return false, ""
+}

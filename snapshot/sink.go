@@ -1,0 +1,153 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
+)
+
+// syncEvery is after how many bytes a snapshot's file is flushed. One flush of
+// all of it at the end would keep the disk from the log's small ones.
+const syncEvery = 1 << 20
+
+// sink writes one snapshot. Raft uses it from one goroutine.
+type sink struct {
+	store    *Store
+	meta     meta
+	tmp      string
+	file     *os.File
+	verify   *verifier
+	unsynced int
+	start    time.Time
+	closed   bool
+}
+
+var _ raft.SnapshotSink = (*sink)(nil)
+
+// Create begins a snapshot.
+func (s *Store) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	if version != 1 {
+		return nil, fmt.Errorf("snapshot version %d is not known", version)
+	}
+	id := name(term, index)
+	k := &sink{
+		store: s,
+		meta: meta{Raft: raft.SnapshotMeta{
+			Version: version, ID: id, Index: index, Term: term,
+			Configuration: configuration, ConfigurationIndex: configurationIndex,
+		}},
+		tmp:    filepath.Join(s.dir, id+tmpSuffix),
+		verify: newVerifier(),
+		start:  time.Now(),
+	}
+	if err := os.RemoveAll(k.tmp); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(k.tmp, 0o755); err != nil {
+		return nil, err
+	}
+	var err error
+	k.file, err = os.Create(filepath.Join(k.tmp, stateFile))
+	return k, err
+}
+
+func (k *sink) ID() string { return k.meta.Raft.ID }
+
+// Write takes the next bytes of the snapshot, and refuses what is damaged.
+func (k *sink) Write(p []byte) (int, error) {
+	if k.closed {
+		return 0, errClosed
+	}
+	if _, err := k.verify.Write(p); err != nil {
+		return 0, err
+	}
+	n, err := k.file.Write(p)
+	k.meta.Raft.Size += int64(n)
+	k.unsynced += n
+	if err == nil && k.unsynced >= syncEvery {
+		k.unsynced = 0
+		err = unix.Fdatasync(int(k.file.Fd()))
+	}
+	return n, err
+}
+
+// Cancel gives the snapshot up.
+func (k *sink) Cancel() error {
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	return errors.Join(k.file.Close(), os.RemoveAll(k.tmp))
+}
+
+// Close makes the snapshot durable and visible, if it is whole.
+func (k *sink) Close() error {
+	if k.closed {
+		return nil
+	}
+	if err := k.verify.finish(); err != nil {
+		return errors.Join(err, k.Cancel())
+	}
+	k.closed = true
+	if err := k.publish(); err != nil {
+		return errors.Join(err, os.RemoveAll(k.tmp))
+	}
+	return nil
+}
+
+func (k *sink) publish() error {
+	if err := errors.Join(k.file.Sync(), k.file.Close()); err != nil {
+		return err
+	}
+	k.meta.At, k.meta.Took = time.Now().UTC().Round(0), time.Since(k.start)
+	b, err := k.meta.encode()
+	if err != nil {
+		return err
+	}
+	if err := writeSynced(filepath.Join(k.tmp, metaFile), b); err != nil {
+		return err
+	}
+	if err := syncDir(k.tmp); err != nil {
+		return err
+	}
+	s := k.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	final := filepath.Join(s.dir, k.meta.Raft.ID)
+	if _, err := os.Stat(final); err == nil {
+		// The same state again. Replacing it is not atomic, and needless.
+		return os.RemoveAll(k.tmp)
+	}
+	if err := os.Rename(k.tmp, final); err != nil {
+		return err
+	}
+	if err := syncDir(s.dir); err != nil {
+		return err
+	}
+	if k.meta.Raft.Index >= s.newest.Index {
+		s.newest = s.info(k.meta)
+	}
+	return s.reap()
+}
+
+func writeSynced(path string, b []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
