@@ -2,7 +2,12 @@
 // batches, finds safe points for reads, and changes membership.
 package group
 
-import "raftkv/kv"
+import (
+	"time"
+
+	"raftkv/kv"
+	"raftkv/kv/fsm"
+)
 
 // Proposal is a run of commands of one connection. They enter the group's log
 // next to each other, in order, and each gets its reply.
@@ -19,7 +24,12 @@ type Proposal struct {
 	// the whole proposal stands in every reply.
 	Replies []kv.Reply
 
-	done chan struct{}
+	kind     fsm.EntryKind // 0: clients' commands, or a tick if there are none
+	queuedAt time.Time
+	term     uint64 // of the entry that carried it; 0 if it failed
+	index    uint64
+	failure  kv.ReplyError // of the proposal as a whole
+	done     chan struct{}
 }
 
 // NewProposal returns an empty proposal.
@@ -30,6 +40,7 @@ func (p *Proposal) Reset() {
 	p.Commands, p.Ends = p.Commands[:0], p.Ends[:0]
 	clear(p.Replies)
 	p.Replies = p.Replies[:0]
+	p.term, p.index, p.failure = 0, 0, ""
 }
 
 // Add appends one command, given as a RESP array. The bytes are copied.
@@ -42,10 +53,14 @@ func (p *Proposal) Add(raw []byte) {
 // proposal in bounded time, so Wait needs no context.
 func (p *Proposal) Wait() { <-p.done }
 
-// Fail answers all commands that have no reply yet with err.
+// finish hands p back to its maker.
+func (p *Proposal) finish() { p.done <- struct{}{} }
+
+// fail answers all commands with err and hands p back.
 func (p *Proposal) fail(err kv.ReplyError) {
+	p.failure = err
 	for len(p.Replies) < len(p.Ends) {
 		p.Replies = append(p.Replies, err.Reply())
 	}
-	p.done <- struct{}{}
+	p.finish()
 }

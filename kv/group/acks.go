@@ -1,0 +1,99 @@
+package group
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// acks remembers, for each peer, when the newest AppendEntries was sent that
+// the peer has answered in the leader's term. From that follows until when
+// leadership is confirmed: if a quorum of voters answered, in term T, requests
+// sent at or after t, then at t no later term had a leader whose writes could
+// be missing from a read of term T.
+//
+// raft's own VerifyLeader does not give that: a heartbeat sent before the read
+// can satisfy it, and it counts non-voters.
+type acks struct {
+	mu    sync.Mutex
+	self  raft.ServerID
+	peers map[raft.ServerID]ack
+	moved chan struct{} // closed and replaced when an ack comes in; nil if nobody waits
+}
+
+type ack struct {
+	term  uint64
+	sent  time.Time
+	match uint64    // last index known to be in the peer's log
+	heard time.Time // when the answer came
+}
+
+func newAcks(self raft.ServerID) *acks {
+	return &acks{self: self, peers: make(map[raft.ServerID]ack)}
+}
+
+// record notes that peer answered, in the same term, a request sent at sent.
+// match is the peer's last replicated index if the answer tells it, else 0.
+func (a *acks) record(peer raft.ServerID, term uint64, sent time.Time, match uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.peers[peer]
+	if term < p.term {
+		return
+	}
+	if term > p.term {
+		p = ack{term: term}
+	}
+	if sent.After(p.sent) {
+		p.sent = sent
+	}
+	p.match = max(p.match, match)
+	p.heard = time.Now()
+	a.peers[peer] = p
+	if a.moved != nil {
+		close(a.moved)
+		a.moved = nil
+	}
+}
+
+// confirmed returns the newest time at which leadership of term is known to
+// have held, and a channel that closes when that may have changed. Answers of
+// others than voters do not count; now stands for the leader's own vote.
+func (a *acks) confirmed(term uint64, voters []raft.ServerID, now time.Time) (time.Time, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.moved == nil {
+		a.moved = make(chan struct{})
+	}
+	var sent [16]time.Time
+	times := sent[:0]
+	for _, v := range voters {
+		switch p := a.peers[v]; {
+		case v == a.self:
+			times = append(times, now)
+		case p.term == term:
+			times = append(times, p.sent)
+		default:
+			times = append(times, time.Time{})
+		}
+	}
+	if len(times) == 0 {
+		return time.Time{}, a.moved
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	// With the times ascending, a quorum (n/2+1) acked at or after this one.
+	return times[len(times)-(len(times)/2+1)], a.moved
+}
+
+// match returns the last index known to be in peer's log in term, and when the
+// peer was last heard of.
+func (a *acks) match(peer raft.ServerID, term uint64) (index uint64, heard time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p := a.peers[peer]; p.term == term {
+		return p.match, p.heard
+	}
+	return 0, time.Time{}
+}

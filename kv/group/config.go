@@ -1,0 +1,87 @@
+package group
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv/raftlog"
+	"raftkv/kv/transport"
+)
+
+// Timing is a profile of raft's timeouts.
+type Timing struct {
+	// Heartbeat is how long a follower waits for its leader before it asks for
+	// votes. Too short for the machine, and busy leaders lose elections.
+	Heartbeat time.Duration
+	// Election is how long a candidate waits for votes.
+	Election time.Duration
+	// Lease is how long a leader goes on without hearing a quorum. Not above
+	// Heartbeat.
+	Lease time.Duration
+	// Commit is how long followers may not know of a commit when no entry
+	// follows it.
+	Commit time.Duration
+}
+
+// Timings by name: "local" elects in about 300 ms, "wan" suits round trips of
+// 100 ms and more.
+var Timings = map[string]Timing{
+	"local": {Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, Lease: 250 * time.Millisecond, Commit: 50 * time.Millisecond},
+	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 100 * time.Millisecond},
+}
+
+// Config is what one replica of a group needs.
+type Config struct {
+	ID      uint32
+	Cluster string        // cluster id, written into snapshots
+	Node    string        // node id, for messages
+	Replica raft.ServerID // this replica's raft id; a lost disk makes a new one
+	Peer    raft.ServerAddress
+	Dir     string // the group's folder; made if it is missing
+	Timing  Timing
+
+	Transport *transport.Group
+	Log       raftlog.Options // Dir is filled in
+
+	// Bootstrap makes this replica the only member of a new group, if the
+	// folder is empty.
+	Bootstrap bool
+
+	// ReplayBudget bounds how long replaying the log after a restart may take:
+	// a snapshot is taken when it would take longer. 0 turns snapshots off.
+	ReplayBudget time.Duration
+
+	// AskReadIndex asks the leader at peer, which index a follower that has
+	// applied up to applied has to wait for.
+	AskReadIndex func(ctx context.Context, peer raft.ServerAddress, applied uint64) (uint64, error)
+
+	// Fatal is called when the replica must stop for good: a failed disk, an
+	// entry of a newer version. It must not block.
+	Fatal func(error)
+
+	// Now is the node's wall clock.
+	Now func() time.Time
+
+	// LeaderChanged is called when this replica begins or ends to serve as
+	// leader. It must not block.
+	LeaderChanged func(serving bool)
+
+	Observe Observer
+	Logger  *slog.Logger
+	RaftLog hclog.Logger
+}
+
+// Observer gets what a group measures. Any field may be nil.
+type Observer struct {
+	Proposed   func(commands, bytes int, took time.Duration) // an entry, from raft's hand-over to its replies
+	Applied    func(commands, bytes int, took time.Duration)
+	Snapshot   func(bytes int64, took time.Duration)
+	ReadRound  func(took time.Duration)
+	Restored   func(took time.Duration)
+	Replayed   func(took time.Duration)
+	Leadership func(term uint64, serving bool)
+}

@@ -1,0 +1,297 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv"
+	"raftkv/kv/fsm"
+	"raftkv/kv/raftlog"
+	"raftkv/kv/store"
+	"raftkv/snapshot"
+)
+
+// Timeouts that do not depend on the network.
+const (
+	// proposeTimeout is when clients of an entry in flight are told UNCERTAIN.
+	proposeTimeout = 5 * time.Second
+	// readTimeout bounds one confirmation of leadership.
+	readTimeout = 2 * time.Second
+	// tickInterval is how often a leader looks for keys that are due although
+	// nobody reads them.
+	tickInterval = 100 * time.Millisecond
+)
+
+// maxAppendEntries bounds one AppendEntries. An entry has up to 512 KiB, so a
+// follower that catches up gets at most 32 MiB at a time.
+const maxAppendEntries = 64
+
+// Group is one replica of one raft group on this node. Its methods may be
+// called from any goroutine.
+type Group struct {
+	config    Config
+	fsm       *fsm.FSM
+	log       *raftlog.Log
+	snapshots *snapshot.Store
+	raft      *raft.Raft
+	notify    chan bool
+	raftDone  chan struct{} // closed when raft is shut down
+	resume    chan struct{}
+	acks      *acks
+	proposer  *proposer
+
+	leaderReads   *reader
+	followerReads *reader
+
+	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
+	nudging  atomic.Bool
+	snapping atomic.Bool
+
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	closeOnce  sync.Once
+}
+
+// Open starts the replica in config.Dir. A damaged log or snapshot is reported
+// as raftlog.ErrDamaged, raftlog.ErrHole or snapshot.ErrDamaged with the file's
+// name; nothing is served from it.
+func Open(config Config) (_ *Group, err error) {
+	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("group %d: %w", config.ID, err)
+	}
+	g := &Group{
+		config:   config,
+		notify:   make(chan bool, 8),
+		raftDone: make(chan struct{}),
+		resume:   make(chan struct{}, 1),
+		acks:     newAcks(config.Replica),
+	}
+	defer func() {
+		if err != nil {
+			g.closeStores()
+			err = fmt.Errorf("group %d: %w", config.ID, err)
+		}
+	}()
+	if err := g.openStores(); err != nil {
+		return nil, err
+	}
+	g.fsm = fsm.New(fsm.Options{
+		Group:        config.ID,
+		Cluster:      config.Cluster,
+		SnapshotPace: g.pace,
+		Applied:      config.Observe.Applied,
+		Fatal:        g.fatal,
+		Log:          config.Logger,
+	})
+	if err := g.startRaft(); err != nil {
+		return nil, err
+	}
+	g.start()
+	return g, nil
+}
+
+func (g *Group) openStores() error {
+	snapshots, err := snapshot.OpenStore(filepath.Join(g.config.Dir, "snapshots"), snapshot.StoreOptions{})
+	if err != nil {
+		return err
+	}
+	g.snapshots = snapshots
+	options := g.config.Log
+	options.Dir = g.config.Dir
+	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
+	options.OnHang = g.hung
+	if g.log, err = raftlog.Open(options); err != nil {
+		return err
+	}
+	return g.log.Check(snapshots.Newest().Index)
+}
+
+func (g *Group) startRaft() error {
+	c := raft.DefaultConfig()
+	c.LocalID = g.config.Replica
+	c.HeartbeatTimeout = g.config.Timing.Heartbeat
+	c.ElectionTimeout = g.config.Timing.Election
+	c.LeaderLeaseTimeout = g.config.Timing.Lease
+	c.CommitTimeout = g.config.Timing.Commit
+	c.MaxAppendEntries = maxAppendEntries
+	c.ShutdownOnRemove = false
+	c.NotifyCh = g.notify
+	c.Logger = g.config.RaftLog
+	c.NoLegacyTelemetry = true
+	// Snapshots are taken by replay budget (snapshots.go), not by raft's count.
+	c.SnapshotThreshold = math.MaxUint64
+	c.SnapshotInterval = 24 * time.Hour
+	c.TrailingLogs = minTrailing
+
+	existing, err := raft.HasExistingState(g.log, g.log, g.snapshots)
+	if err != nil {
+		return err
+	}
+	if !existing && g.config.Bootstrap {
+		members := raft.Configuration{Servers: []raft.Server{{ID: g.config.Replica, Address: g.config.Peer}}}
+		if err := raft.BootstrapCluster(c, g.log, g.log, g.snapshots, g.config.Transport, members); err != nil {
+			return err
+		}
+	}
+	g.config.Transport.OnAck(g.acks.record)
+	g.raft, err = raft.NewRaft(c, g.fsm, g.log, g.log, g.snapshots, g.config.Transport)
+	if failure := g.fsm.Err(); failure != nil {
+		// Raft would go on with an older snapshot, past which the log may be compacted.
+		if g.raft != nil {
+			g.raft.Shutdown().Error()
+		}
+		return fmt.Errorf("%s: %w", g.snapshots.Newest().Path, failure)
+	}
+	return err
+}
+
+func (g *Group) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel = cancel
+	g.proposer = newProposer(&proposer{
+		apply:   g.raft.Apply,
+		want:    g.fsm.Want,
+		now:     func() int64 { return g.config.Now().UnixMilli() },
+		timeout: proposeTimeout,
+		observe: g.config.Observe.Proposed,
+	})
+	g.leaderReads = newReader(readTimeout, g.confirmLeader)
+	g.followerReads = newReader(readTimeout, g.confirmFollower)
+	g.background.Go(func() { g.watchLeadership(ctx) })
+	g.background.Go(func() { g.watchReplay(ctx) })
+	g.background.Go(func() { g.expireLoop(ctx) })
+	g.background.Go(func() { g.snapshotLoop(ctx) })
+	go g.proposer.run()
+	go g.leaderReads.run()
+	go g.followerReads.run()
+}
+
+// watchReplay measures how long it takes until all of the log that was found at
+// the start is applied again.
+func (g *Group) watchReplay(ctx context.Context) {
+	observe := &g.config.Observe
+	if took := g.fsm.RestoreTook(); took > 0 && observe.Restored != nil {
+		observe.Restored(took)
+	}
+	start := time.Now()
+	_, last := g.log.Bounds()
+	if g.fsm.WaitApplied(ctx, last) == nil && observe.Replayed != nil && last > 0 {
+		observe.Replayed(time.Since(start))
+	}
+}
+
+// ID returns the group's number.
+func (g *Group) ID() uint32 { return g.config.ID }
+
+// Propose queues p. It never blocks; p.Wait returns in bounded time, and
+// failures stand in the replies: definite ones, or UNCERTAIN.
+func (g *Group) Propose(p *Proposal) {
+	if len(p.Ends) > 0 {
+		if err := g.log.Writable(); err != nil {
+			p.fail(writeRefused(err))
+			return
+		}
+	}
+	g.proposer.propose(p)
+}
+
+// Admin proposes one of package fsm's admin commands and waits for its reply.
+func (g *Group) Admin(command []byte) error {
+	p := NewProposal()
+	p.kind = fsm.Admin
+	p.Add(command)
+	g.Propose(p)
+	p.Wait()
+	return p.Replies[0].Err()
+}
+
+// View calls fn under the state's read lock. fn must neither keep the store nor
+// block.
+func (g *Group) View(fn func(*store.Store)) { g.fsm.View(fn) }
+
+// State returns the group's state machine.
+func (g *Group) State() *fsm.FSM { return g.fsm }
+
+// Quorum returns how many voters make a quorum.
+func (g *Group) Quorum() int { return len(g.voters())/2 + 1 }
+
+// writeRefused is the definite error for a log that takes no entries now.
+func writeRefused(err error) kv.ReplyError {
+	if errors.Is(err, raftlog.ErrFull) {
+		return kv.ErrDiskFull
+	}
+	return kv.ErrClosing
+}
+
+// Waiting returns how much waits for the proposer.
+func (g *Group) Waiting() (proposals, bytes int) { return g.proposer.waiting() }
+
+// expireLoop lets keys expire that nobody asks for.
+func (g *Group) expireLoop(ctx context.Context) {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if g.Serving() {
+				g.expireDue()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hung is called when the disk does not answer. Raft's heartbeats would go on
+// and nobody would elect another leader (hashicorp/raft issue 503), so the
+// replica leaves the network at once and its node stops.
+func (g *Group) hung(operation string, waited time.Duration) {
+	g.serve(0)
+	g.config.Transport.Close()
+	g.fatal(fmt.Errorf("the disk has not answered for %v (%s): stopping, so that another node can lead", waited.Round(time.Millisecond), operation))
+}
+
+func (g *Group) fatal(err error) {
+	g.config.Logger.Error("the replica stops", "topic", "store", "group", g.config.ID, "error", err)
+	if g.config.Fatal != nil {
+		g.config.Fatal(fmt.Errorf("group %d: %w", g.config.ID, err))
+	}
+}
+
+// Close stops the replica: waiting commands are refused, the one in flight is
+// answered, and all goroutines have ended when it returns. To spare clients an
+// election, transfer leadership before.
+func (g *Group) Close() error {
+	var err error
+	g.closeOnce.Do(func() {
+		g.serve(0)
+		g.proposer.close()
+		g.leaderReads.close()
+		g.followerReads.close()
+		g.cancel()
+		err = g.raft.Shutdown().Error()
+		close(g.raftDone)
+		<-g.proposer.done
+		<-g.leaderReads.done
+		<-g.followerReads.done
+		g.background.Wait()
+		err = errors.Join(err, g.closeStores())
+	})
+	return err
+}
+
+func (g *Group) closeStores() error {
+	if g.log == nil {
+		return nil
+	}
+	return g.log.Close()
+}

@@ -1,0 +1,155 @@
+package group
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv"
+	"raftkv/kv/fsm"
+)
+
+const barrierKind = fsm.Barrier
+
+// barrierRetry is how long a leader waits before it proposes its barrier again.
+const barrierRetry = 20 * time.Millisecond
+
+// watchLeadership turns raft's word that this replica leads into the right to
+// serve: a new leader's commit index says nothing until an entry of its own
+// term is committed (Raft dissertation, section 6.4; hashicorp/raft issues 603
+// and 621), so it proposes a barrier first. The channel is always drained:
+// raft blocks on it.
+func (g *Group) watchLeadership(ctx context.Context) {
+	var leading bool
+	barrier := make(chan uint64, 1) // the term in which a barrier was applied; 0: failed
+	pending := false
+	start := func() {
+		pending = true
+		g.background.Go(func() { barrier <- g.barrier() })
+	}
+	for {
+		select {
+		case leading = <-g.notify:
+			g.serve(0)
+			if leading && !pending {
+				start()
+			}
+		case term := <-barrier:
+			pending = false
+			switch {
+			case !leading || ctx.Err() != nil:
+			case term != 0 && term == g.raft.CurrentTerm():
+				g.serve(term)
+			default:
+				select {
+				case <-time.After(barrierRetry):
+				case <-ctx.Done():
+					continue
+				}
+				start()
+			}
+		case <-g.resume:
+			if leading && !pending {
+				start()
+			}
+		case <-ctx.Done():
+			g.serve(0)
+			// Raft goes on telling until it is shut down.
+			for {
+				select {
+				case <-g.notify:
+				case <-g.raftDone:
+					return
+				}
+			}
+		}
+	}
+}
+
+// barrier proposes an empty entry and returns the term in which it was applied,
+// or 0.
+func (g *Group) barrier() uint64 {
+	p := NewProposal()
+	p.kind = fsm.Barrier
+	g.proposer.propose(p)
+	p.Wait()
+	return p.term
+}
+
+// serve publishes the term in which this replica serves as leader, 0 for none.
+func (g *Group) serve(term uint64) {
+	old := g.serving.Swap(term)
+	if old == term {
+		return
+	}
+	if term != 0 {
+		g.config.Logger.Info("serving as leader", "topic", "leadership", "group", g.config.ID, "term", term)
+	} else {
+		g.config.Logger.Info("no longer serving as leader", "topic", "leadership", "group", g.config.ID, "term", old)
+	}
+	if g.config.Observe.Leadership != nil {
+		g.config.Observe.Leadership(max(term, old), term != 0)
+	}
+	if g.config.LeaderChanged != nil {
+		g.config.LeaderChanged(term != 0)
+	}
+}
+
+// Serving tells whether this replica serves as leader now: linearizable reads
+// and writes are worth trying here. It is cheap.
+func (g *Group) Serving() bool { return g.serving.Load() != 0 }
+
+// whyNotServing is the definite error for a request to a replica that does not
+// serve as leader.
+func (g *Group) whyNotServing() kv.ReplyError {
+	if g.raft.State() == raft.Leader {
+		return kv.ErrNotReady
+	}
+	return kv.ErrNoLeader
+}
+
+// Leader returns the leader's raft id as far as this replica knows, or "".
+func (g *Group) Leader() raft.ServerID {
+	_, id := g.raft.LeaderWithID()
+	return id
+}
+
+// LeaderPeer returns the leader's peer address, or "".
+func (g *Group) LeaderPeer() raft.ServerAddress {
+	addr, _ := g.raft.LeaderWithID()
+	return addr
+}
+
+// TransferLeadership hands leadership to another voter: to the given one, or
+// to the one whose log is longest if to is empty. Reads are refused from the
+// moment it starts: raft still answers VerifyLeader then, though the target may
+// already have won.
+func (g *Group) TransferLeadership(to raft.ServerID) error {
+	g.serve(0)
+	var future raft.Future
+	if to == "" {
+		future = g.raft.LeadershipTransfer()
+	} else {
+		server, ok := g.server(to)
+		if !ok {
+			g.askResume()
+			return fmt.Errorf("group %d has no replica %s", g.config.ID, to)
+		}
+		future = g.raft.LeadershipTransferToServer(server.ID, server.Address)
+	}
+	if err := future.Error(); err != nil {
+		g.askResume()
+		return fmt.Errorf("transfer leadership of group %d: %w", g.config.ID, err)
+	}
+	return nil
+}
+
+// askResume lets a leader whose transfer failed serve again, after a barrier.
+func (g *Group) askResume() {
+	select {
+	case g.resume <- struct{}{}:
+	default:
+	}
+}

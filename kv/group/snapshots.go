@@ -1,0 +1,123 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"raftkv/snapshot"
+)
+
+// How much log stays behind a snapshot, so that a follower that is a little
+// behind gets entries and not the whole state.
+const (
+	minTrailing   = 64       // entries
+	trailingBytes = 16 << 20 // aim
+	// holdBytes is how much log is held for a follower that is installing a
+	// snapshot: compacting past what it will need next sends it into a loop.
+	holdBytes = 512 << 20
+)
+
+// snapshotInterval is how often the need for a snapshot is looked at.
+const snapshotInterval = 500 * time.Millisecond
+
+// snapshotLoop takes a snapshot when replaying the log that it would replace
+// takes longer than the replay budget.
+func (g *Group) snapshotLoop(ctx context.Context) {
+	if g.config.ReplayBudget <= 0 {
+		return
+	}
+	ticker := time.NewTicker(snapshotInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		due, reason := g.snapshotDue()
+		if !due {
+			continue
+		}
+		g.config.Logger.Info("taking a snapshot", "topic", "snapshot", "group", g.config.ID, "index", g.fsm.Applied(), "reason", reason)
+		if err := g.Snapshot(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && ctx.Err() == nil {
+			g.config.Logger.Warn("no snapshot was taken", "topic", "snapshot", "group", g.config.ID, "error", err)
+		}
+	}
+}
+
+func (g *Group) snapshotDue() (bool, string) {
+	newest := g.snapshots.Newest()
+	return snapshot.Budget{Replay: g.config.ReplayBudget}.Due(snapshot.Progress{
+		Entries:    g.fsm.Applied() - min(newest.Index, g.fsm.Applied()),
+		ApplyTime:  g.fsm.BusySinceSnapshot(),
+		LogBytes:   g.log.SizeBytes(),
+		StateBytes: g.fsm.Memory(),
+	})
+}
+
+// Snapshot takes a snapshot now and compacts the log behind it. It runs beside
+// traffic.
+func (g *Group) Snapshot() error {
+	if !g.snapping.CompareAndSwap(false, true) {
+		return errors.New("a snapshot is being taken already")
+	}
+	defer g.snapping.Store(false)
+	if err := g.setTrailing(); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := g.raft.Snapshot().Error(); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if g.config.Observe.Snapshot != nil {
+		g.config.Observe.Snapshot(g.snapshots.Newest().Size, time.Since(start))
+	}
+	return nil
+}
+
+// setTrailing tells raft how many entries to keep: entries differ in size by a
+// factor of thousands, so the number follows from their average.
+func (g *Group) setTrailing() error {
+	first, last := g.log.Bounds()
+	entries := last - first + 1
+	if last == 0 {
+		entries = 0
+	}
+	keep := uint64(minTrailing)
+	if entries > 0 {
+		average := max(uint64(g.log.SizeBytes())/entries, 1)
+		keep = max(keep, trailingBytes/average)
+		if held := g.heldFor(first, last); held > keep && held*average <= holdBytes {
+			keep = held
+		}
+	}
+	c := g.raft.ReloadableConfig()
+	c.TrailingLogs = min(keep, 1<<20)
+	return g.raft.ReloadConfig(c)
+}
+
+// heldFor returns how many entries a live follower still lacks.
+func (g *Group) heldFor(first, last uint64) uint64 {
+	term := g.serving.Load()
+	if term == 0 {
+		return 0
+	}
+	var held uint64
+	for _, s := range g.Servers() {
+		if s.ID == g.config.Replica {
+			continue
+		}
+		match, heard := g.acks.match(s.ID, term)
+		if time.Since(heard) < 10*g.config.Timing.Heartbeat && match < last {
+			held = max(held, last-max(match, first-1))
+		}
+	}
+	return held
+}
+
+// pace leaves room for traffic while a snapshot is written.
+func (g *Group) pace(bytes int) {}

@@ -1,0 +1,182 @@
+package server
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"raftkv/kv"
+	"raftkv/kv/command"
+	"raftkv/kv/store"
+	"raftkv/shard"
+)
+
+// nodeID turns a node's name into the 40 hex digits that Redis clients expect,
+// the same after every restart.
+func nodeID(name string) string {
+	sum := sha1.Sum([]byte("raftkv node " + name))
+	return hex.EncodeToString(sum[:])
+}
+
+// cluster serves CLUSTER. Only leaders are advertised: every node is a master of
+// the slots whose groups it leads, since a node may lead some groups and follow
+// others, and clients know one role a node.
+func cluster(c *conn, a [][]byte) kv.Reply {
+	t := c.server.node.Topology()
+	switch sub := strings.ToLower(string(a[1])); {
+	case sub == "slots":
+		return clusterSlots(t)
+	case sub == "shards":
+		return clusterShards(t)
+	case sub == "nodes":
+		return kv.Reply{Kind: kv.Verbatim, Str: []byte(clusterNodes(t))}
+	case sub == "info":
+		return kv.Reply{Kind: kv.Verbatim, Str: []byte(clusterInfo(t))}
+	case sub == "myid" || sub == "myshardid":
+		return kv.BulkString(nodeID(t.Self))
+	case sub == "links":
+		return kv.ArrayReply()
+	case (sub == "replicas" || sub == "slaves") && len(a) == 3:
+		return kv.ArrayReply()
+	case sub == "keyslot" && len(a) == 3:
+		return kv.IntReply(int64(shard.Slot(a[2])))
+	case sub == "countkeysinslot" && len(a) == 3:
+		return c.keysInSlot(a[2], nil)
+	case sub == "getkeysinslot" && len(a) == 4:
+		return c.keysInSlot(a[2], a[3])
+	case sub == "help":
+		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOTS"))
+	}
+	return unknownSub(a)
+}
+
+// keysInSlot counts the keys of a slot, or lists some if limit is given.
+func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
+	slot, err := strconv.ParseUint(string(slotArg), 10, 16)
+	if err != nil || slot >= shard.Slots {
+		return kv.ErrorReply("ERR Invalid slot")
+	}
+	limit := 0
+	if limitArg != nil {
+		if limit, err = strconv.Atoi(string(limitArg)); err != nil || limit < 0 {
+			return kv.ErrorReply("ERR Invalid number of keys")
+		}
+	}
+	route := c.server.node.Route(uint16(slot))
+	if !route.Leader {
+		// As a Redis node answers for a slot that it does not hold.
+		if limitArg == nil {
+			return kv.IntReply(0)
+		}
+		return kv.ArrayReply()
+	}
+	out := kv.Reply{Kind: kv.Array}
+	n := 0
+	failed := c.view(route.Group, func(x *command.Ctx) {
+		n = x.Store.SlotLen(uint16(slot))
+		if limit == 0 {
+			return
+		}
+		x.Store.AscendSlot(uint16(slot), func(key []byte, _ store.Item) bool {
+			out.Elems = append(out.Elems, kv.BulkReply(key))
+			return len(out.Elems) < limit
+		})
+	})
+	switch {
+	case failed != "":
+		return failed.Reply()
+	case limitArg == nil:
+		return kv.IntReply(int64(n))
+	}
+	return out
+}
+
+func clusterSlots(t Topology) kv.Reply {
+	type served struct {
+		slots shard.Range
+		node  TopologyNode
+	}
+	var all []served
+	for _, n := range t.Nodes {
+		for _, r := range n.Slots {
+			all = append(all, served{r, n})
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].slots.From() < all[j].slots.From() })
+	out := kv.Reply{Kind: kv.Array}
+	for _, s := range all {
+		out.Elems = append(out.Elems, kv.ArrayReply(
+			kv.IntReply(int64(s.slots.From())), kv.IntReply(int64(s.slots.To())),
+			kv.ArrayReply(kv.BulkString(s.node.Host), kv.IntReply(int64(s.node.Port)), kv.BulkString(nodeID(s.node.ID)), kv.ArrayReply()),
+		))
+	}
+	return out
+}
+
+func clusterShards(t Topology) kv.Reply {
+	out := kv.Reply{Kind: kv.Array}
+	for _, n := range t.Nodes {
+		slots := kv.Reply{Kind: kv.Array}
+		for _, r := range n.Slots {
+			slots.Elems = append(slots.Elems, kv.IntReply(int64(r.From())), kv.IntReply(int64(r.To())))
+		}
+		health := "online"
+		if !n.Alive {
+			health = "fail"
+		}
+		node := kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
+			kv.BulkString("id"), kv.BulkString(nodeID(n.ID)),
+			kv.BulkString("port"), kv.IntReply(int64(n.Port)),
+			kv.BulkString("ip"), kv.BulkString(n.Host),
+			kv.BulkString("endpoint"), kv.BulkString(n.Host),
+			kv.BulkString("role"), kv.BulkString("master"),
+			kv.BulkString("replication-offset"), kv.IntReply(int64(t.Epoch)),
+			kv.BulkString("health"), kv.BulkString(health),
+		}}
+		out.Elems = append(out.Elems, kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
+			kv.BulkString("slots"), slots,
+			kv.BulkString("nodes"), kv.ArrayReply(node),
+		}})
+	}
+	return out
+}
+
+func clusterNodes(t Topology) string {
+	var b strings.Builder
+	for _, n := range t.Nodes {
+		flags, link := "master", "connected"
+		if n.ID == t.Self {
+			flags = "myself,master"
+		}
+		if !n.Alive {
+			flags, link = flags+",fail", "disconnected"
+		}
+		fmt.Fprintf(&b, "%s %s:%d@%d %s - 0 0 %d %s", nodeID(n.ID), n.Host, n.Port, n.Bus, flags, t.Epoch, link)
+		for _, r := range n.Slots {
+			fmt.Fprintf(&b, " %s", r)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func clusterInfo(t Topology) string {
+	assigned, size := 0, 0
+	for _, n := range t.Nodes {
+		for _, r := range n.Slots {
+			assigned += r.Len()
+		}
+		if len(n.Slots) > 0 {
+			size++
+		}
+	}
+	state := "ok"
+	if assigned < shard.Slots {
+		state = "fail"
+	}
+	return fmt.Sprintf("cluster_enabled:1\r\ncluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\ncluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\ncluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\ncluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n",
+		state, assigned, assigned, len(t.Nodes), size, t.Epoch, t.Epoch)
+}

@@ -1,0 +1,83 @@
+// Package server speaks the Redis protocol to clients: connections, pipelines,
+// transactions, redirects, limits, and the commands about connections and the
+// cluster. Commands on data go to groups.
+package server
+
+import (
+	"context"
+
+	"raftkv/kv/group"
+	"raftkv/kv/store"
+	"raftkv/shard"
+)
+
+// Node is what the server needs of the node it runs in. All methods may be
+// called from any goroutine.
+type Node interface {
+	// Route tells who serves slot. It is on every command's path.
+	Route(slot uint16) Route
+	// Led returns the groups that this node leads and can serve now.
+	Led() []Group
+	// Local returns all groups that have a replica on this node.
+	Local() []Group
+	// Topology returns the cluster as clients shall see it.
+	Topology() Topology
+	// Info returns the fields of INFO that the server does not know itself.
+	Info() Info
+	// OverMemory tells whether the state has outgrown the memory limit.
+	OverMemory() bool
+}
+
+// Group is a replica of a group on this node.
+type Group interface {
+	ID() uint32
+	// Propose queues writes; see group.Proposal.
+	Propose(*group.Proposal)
+	// ReadIndex waits until the local state may be read.
+	ReadIndex(ctx context.Context, mode group.ReadMode) error
+	// View runs fn under the state's read lock.
+	View(fn func(*store.Store))
+	// Quorum returns how many voters make a quorum.
+	Quorum() int
+}
+
+// Route says who serves a slot.
+type Route struct {
+	Group  Group // this node's replica, or nil
+	Leader bool  // this node leads the group and can serve
+	// LeaderAddr returns the Redis address of the leader, host:port, or "" if
+	// none is known. Nil if no group owns the slot.
+	LeaderAddr func() string
+}
+
+// Topology is the cluster as CLUSTER SLOTS and NODES show it.
+type Topology struct {
+	Epoch uint64
+	Self  string // node id
+	Nodes []TopologyNode
+}
+
+// TopologyNode is one node. A node that leads nothing has no slots.
+type TopologyNode struct {
+	ID    string // as in raftkv; clients see a hash of it with 40 hex digits
+	Host  string
+	Port  int // Redis
+	Bus   int // peer port
+	Alive bool
+	Slots []shard.Range // of the groups that it leads
+}
+
+// Info is the node's part of INFO.
+type Info struct {
+	Memory      int64 // bytes of the process, resident
+	StateMemory int64 // estimated bytes of keys and sessions
+	MaxMemory   int64
+	Keys        int64
+	Expires     int64
+	LastSave    int64 // Unix time in s of the newest snapshot
+	Saving      bool
+	Fields      []Field // raftkv's own section
+}
+
+// Field is a line of INFO.
+type Field struct{ Name, Value string }

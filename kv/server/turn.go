@@ -1,0 +1,222 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"raftkv/kv"
+	"raftkv/kv/command"
+	"raftkv/kv/group"
+	"raftkv/kv/store"
+)
+
+// readTimeout bounds how long a read waits for a safe point.
+const readTimeout = 5 * time.Second
+
+// turn executes the commands of one connection that were in the socket
+// together. Reads of a group share one read index and writes one proposal, and
+// yet every command sees the effects of those before it, and none of those
+// behind it:
+//
+//   - a read behind writes to its group rides in the log with them;
+//   - a write behind reads first waits until they are executed.
+type turn struct {
+	conn  *conn
+	start time.Time
+	runs  []*run // the groups in use; few
+	free  []*run
+	steps []step
+	arena [][]byte // arguments of the turn's commands
+}
+
+// step is one command whose reply is due.
+type step struct {
+	spec *command.Spec
+	slot uint16
+	run  *run
+	read bool
+	at   int // index in the run's reads or proposal
+}
+
+// run is what a turn does in one group.
+type run struct {
+	group    Group
+	stale    bool
+	proposal *group.Proposal
+	reads    []readStep
+	replies  []kv.Reply // of reads
+}
+
+type readStep struct {
+	spec *command.Spec
+	args [][]byte
+}
+
+func (t *turn) begin(now time.Time) {
+	t.start = now
+	if cap(t.arena) > 4096 {
+		t.arena = nil
+	}
+	t.arena = t.arena[:0]
+}
+
+// space returns where the next command's arguments may be appended.
+func (t *turn) space() [][]byte { return t.arena[len(t.arena):len(t.arena):cap(t.arena)] }
+
+// taken notes that args were appended to space.
+func (t *turn) taken(args [][]byte) {
+	n := len(t.arena)
+	if n+len(args) <= cap(t.arena) && len(args) > 0 && &t.arena[: n+1 : n+1][n] == &args[0] {
+		t.arena = t.arena[:n+len(args)]
+		return
+	}
+	// append moved them to a larger array: go on there, older ones stay valid.
+	t.arena = args
+}
+
+// pending tells whether commands wait to be executed.
+func (t *turn) pending() bool { return len(t.steps) > 0 }
+
+func (t *turn) runOf(g Group) *run {
+	for _, r := range t.runs {
+		if r.group == g {
+			return r
+		}
+	}
+	var r *run
+	if n := len(t.free); n > 0 {
+		r, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		r = &run{proposal: group.NewProposal()}
+	}
+	r.group = g
+	t.runs = append(t.runs, r)
+	return r
+}
+
+// read adds a command that only reads.
+func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw []byte) {
+	r := t.runOf(g)
+	if len(r.proposal.Ends) > 0 {
+		t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
+		r.proposal.Add(raw)
+		return
+	}
+	t.add(step{spec: spec, slot: slot, run: r, read: true, at: len(r.reads)})
+	r.reads = append(r.reads, readStep{spec, args})
+}
+
+// write adds a command that goes through the log.
+func (t *turn) write(spec *command.Spec, slot uint16, g Group, raw []byte) {
+	r := t.runOf(g)
+	if len(r.reads) > 0 || len(r.proposal.Commands)+len(raw) > maxTurnBytes && len(r.proposal.Ends) > 0 {
+		t.settle()
+		r = t.runOf(g)
+	}
+	t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
+	r.proposal.Add(raw)
+}
+
+func (t *turn) add(s step) { t.steps = append(t.steps, s) }
+
+// settle executes what is pending and appends the replies in order.
+func (t *turn) settle() {
+	if len(t.steps) == 0 {
+		return
+	}
+	for _, r := range t.runs {
+		if len(r.proposal.Ends) > 0 {
+			r.group.Propose(r.proposal)
+		}
+	}
+	for _, r := range t.runs {
+		if len(r.reads) > 0 {
+			r.execute(t.conn)
+		}
+	}
+	for _, r := range t.runs {
+		if len(r.proposal.Ends) > 0 {
+			r.proposal.Wait()
+		}
+	}
+	took := time.Since(t.start)
+	reads, writes := 0, 0
+	for i := range t.steps {
+		s := &t.steps[i]
+		if s.read {
+			reads++
+			t.finish(s, &s.run.replies[s.at])
+		} else {
+			writes++
+			t.finish(s, &s.run.proposal.Replies[s.at])
+		}
+	}
+	stats := t.conn.server.Stats
+	if reads > 0 {
+		stats.Reads.observe(took, reads)
+	}
+	if writes > 0 {
+		stats.Writes.observe(took, writes)
+	}
+	t.clear()
+}
+
+// finish counts and appends one reply. A group that turned out not to serve
+// here any more has done nothing, so the client is sent to the one that does.
+func (t *turn) finish(s *step, r *kv.Reply) {
+	c := t.conn
+	if r.Kind == kv.Error {
+		if err := kv.ReplyError(r.Str); err == kv.ErrNoLeader || err == kv.ErrUnserved {
+			if route := c.server.node.Route(s.slot); !route.Leader {
+				moved := c.server.redirect(route, s.slot).Reply()
+				r = &moved
+			}
+		}
+	}
+	c.server.Stats.count(s.spec, outcomeOf(r))
+	c.reply(*r)
+}
+
+func (t *turn) clear() {
+	for _, r := range t.runs {
+		r.group = nil
+		r.proposal.Reset()
+		clear(r.reads)
+		clear(r.replies)
+		r.reads, r.replies = r.reads[:0], r.replies[:0]
+	}
+	t.free = append(t.free, t.runs...)
+	t.runs = t.runs[:0]
+	clear(t.steps)
+	t.steps = t.steps[:0]
+}
+
+// execute runs the reads under one lock, after one read index for all.
+func (r *run) execute(c *conn) {
+	ctx, cancel := context.WithTimeout(c.server.ctx, readTimeout)
+	err := r.group.ReadIndex(ctx, group.Linearizable)
+	cancel()
+	if err != nil {
+		reply := errorReply(err)
+		for range r.reads {
+			r.replies = append(r.replies, reply)
+		}
+		return
+	}
+	now := time.Now().UnixMilli()
+	r.group.View(func(st *store.Store) {
+		exec := command.Ctx{Store: st, Now: now}
+		for _, read := range r.reads {
+			r.replies = append(r.replies, read.spec.Exec(&exec, read.args))
+		}
+	})
+}
+
+// errorReply makes the reply for an error of a group: all of theirs are
+// kv.ReplyErrors.
+func errorReply(err error) kv.Reply {
+	if e, ok := err.(kv.ReplyError); ok {
+		return e.Reply()
+	}
+	return kv.ErrorReply("ERR " + err.Error())
+}
