@@ -166,6 +166,13 @@ func (f *FSM) View(fn func(*store.Store)) {
 // way of every command.
 func (f *FSM) Serves(slot uint16) bool { return f.serves.Load()[slot/64]&(1<<(slot%64)) != 0 }
 
+// Expiring returns the number of keys with a deadline.
+func (f *FSM) Expiring() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return int64(f.state.store.Expiring())
+}
+
 // Sessions returns the number of clients' sessions.
 func (f *FSM) Sessions() int64 {
 	f.mu.RLock()

@@ -232,6 +232,19 @@ func writeRefused(err error) kv.ReplyError {
 	return kv.ErrClosing
 }
 
+// Writable returns nil, or why writes are refused on this replica now.
+func (g *Group) Writable() error { return g.log.Writable() }
+
+// Heard returns when a replica last answered this leader; the zero time if this
+// replica does not lead.
+func (g *Group) Heard(replica string) time.Time {
+	_, heard := g.acks.match(raft.ServerID(replica), g.serving.Load())
+	return heard
+}
+
+// Snapshotting tells whether a snapshot is being taken.
+func (g *Group) Snapshotting() bool { return g.snapping.Load() }
+
 // Waiting returns how much waits for the proposer.
 func (g *Group) Waiting() (proposals, bytes int) { return g.proposer.waiting() }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,6 +243,9 @@ func (c *conn) flush() error {
 		c.out = nil
 	} else {
 		c.out = c.out[:0]
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.server.Stats.SlowReaders.Add(1)
 	}
 	return err
 }

@@ -44,6 +44,7 @@ type Stats struct {
 	Commands           atomic.Uint64
 	BytesIn, BytesOut  atomic.Uint64
 	ProtocolErrors     atomic.Uint64
+	SlowReaders        atomic.Uint64                              // connections cut off because they did not read
 	counts             map[*command.Spec]*[outcomes]atomic.Uint64 // never changes
 	Reads, Writes      Latency
 }

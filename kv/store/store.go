@@ -141,6 +141,10 @@ func (s *Store) Index() uint64 { return s.index }
 // removed.
 func (s *Store) Len() int { return s.len }
 
+// Expiring returns about how many keys expire; those whose hashes collide and
+// that expire at the same time count once.
+func (s *Store) Expiring() int { return s.deadlines.Len() }
+
 // SlotLen returns the number of keys in a slot, counted as by Len.
 func (s *Store) SlotLen(slot uint16) int { return int(s.slotLen[slot]) }
 

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"raftkv/kv/node"
+)
+
+func newServe() *cobra.Command {
+	var c node.Config
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "serve --id ID --data DIR (--bootstrap | --join ADDR[,ADDR])",
+		Short: "Run one node",
+		Long: `Run one node until it is told to stop (Ctrl-C, SIGTERM).
+
+A new data folder needs --bootstrap, to begin a cluster with this node, or --join
+with the peer address of any member. The folder remembers both: a restart needs
+--data alone.`,
+		Example: `  raftkv serve --id n1 --data /var/lib/raftkv --bootstrap
+  raftkv serve --id n2 --data /srv/n2 --join 127.0.0.1:9001 \
+      --redis 127.0.0.1:7002 --http 127.0.0.1:8002 --peer 127.0.0.1:9002
+  raftkv serve --data /var/lib/raftkv     # again`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.apply(&c)
+			c.Version = versionText()
+			n, err := node.Open(c)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "node %s serves; log: %s/log/node.jsonl\n", n.ID(), c.Dir)
+			failed := n.Wait(cmd.Context())
+			if failed != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "raftkv: node %s stops: %v\n", n.ID(), failed)
+			}
+			if err := n.Close(); err != nil && failed == nil {
+				return err
+			}
+			return failed
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.ID, "id", "", "the node's name in the cluster, for good")
+	f.StringVar(&c.Dir, "data", "", "data folder, this node's alone")
+	f.StringVar(&c.Redis, "redis", "", "address for Redis clients (default "+node.DefaultRedis+", or as before)")
+	f.StringVar(&c.HTTP, "http", "", "address for HTTP (default "+node.DefaultHTTP+", or as before)")
+	f.StringVar(&c.Peer, "peer", "", "address for other nodes (default "+node.DefaultPeer+", or as before)")
+	f.BoolVar(&c.Bootstrap, "bootstrap", false, "begin a new cluster with this node")
+	f.StringSliceVar(&c.Join, "join", nil, "enter the cluster that has a node with one of these peer addresses")
+	f.BoolVar(&c.Insecure, "insecure", false, "permit addresses that other machines reach, without TLS")
+	s.add(f)
+	return cmd
+}

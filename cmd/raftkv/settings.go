@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"raftkv/kv/fsm"
+	"raftkv/kv/node"
+)
+
+// settings are the flags that serve and up share: how every node runs.
+type settings struct {
+	logStore   string
+	profile    string
+	maxValue   size
+	maxMemory  size
+	minFree    size
+	maxClients int
+	replay     time.Duration
+	hang       time.Duration
+	logLevel   string
+	password   string
+	pprof      bool
+	faults     string
+}
+
+func (s *settings) add(f *pflag.FlagSet) {
+	s.maxValue, s.minFree = fsm.DefaultMaxValue, node.DefaultMinFree
+	f.StringVar(&s.logStore, "log-store", "wal", "where log entries go: wal (raft-wal) or boltdb (raft-boltdb); fixed once the folder is made")
+	f.StringVar(&s.profile, "profile", "local", "timing: local (elections in about 300 ms) or wan")
+	f.Var(&s.maxValue, "max-value", "largest value")
+	f.Var(&s.maxMemory, "max-memory", "size of keys and values beyond which writes get -OOM while reads and deletes go on; 0: no limit")
+	f.Var(&s.minFree, "min-free", "free disk below which writes are refused")
+	f.IntVar(&s.maxClients, "max-clients", node.DefaultMaxClients, "most Redis connections of a node")
+	f.DurationVar(&s.replay, "replay-budget", node.DefaultReplayBudget, "take a snapshot when replaying the log after a restart would take longer; negative: never")
+	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
+	f.StringVar(&s.logLevel, "log-level", "info", "what the node's log tells: debug, info, warn or error")
+	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
+	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
+	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
+	f.MarkHidden("disk-faults")
+}
+
+// args turns the settings that differ from the defaults back into flags, for
+// child processes. The password goes through the environment.
+func (s *settings) args(f *pflag.FlagSet) []string {
+	var out []string
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "log-level", "pprof", "disk-faults"} {
+		if flag := f.Lookup(name); flag.Changed {
+			out = append(out, "--"+name+"="+flag.Value.String())
+		}
+	}
+	return out
+}
+
+func (s *settings) apply(c *node.Config) {
+	c.LogStore, c.Profile = s.logStore, s.profile
+	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
+	c.MaxClients, c.ReplayBudget, c.HangTimeout = s.maxClients, s.replay, s.hang
+	c.LogLevel, c.Password, c.Pprof = s.logLevel, s.password, s.pprof
+	if s.faults != "" {
+		c.DiskFaults = faultFile(s.faults)
+	}
+}
+
+// size is a number of bytes with a unit: 512mb, 1gb, 4096.
+type size int64
+
+var units = []struct {
+	suffix string
+	factor int64
+}{{"gb", 1 << 30}, {"mb", 1 << 20}, {"kb", 1 << 10}, {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"b", 1}, {"", 1}}
+
+func (s *size) Set(text string) error {
+	lower := strings.ToLower(text)
+	for _, u := range units {
+		if number, ok := strings.CutSuffix(lower, u.suffix); ok {
+			n, err := strconv.ParseInt(number, 10, 64)
+			if err != nil || n < 0 || n > 1<<62/u.factor {
+				return fmt.Errorf("%q is no size such as 512mb", text)
+			}
+			*s = size(n * u.factor)
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *size) String() string {
+	for _, u := range units[:3] {
+		if n := int64(*s); n >= u.factor && n%u.factor == 0 {
+			return fmt.Sprintf("%d%s", n/u.factor, u.suffix)
+		}
+	}
+	return strconv.FormatInt(int64(*s), 10)
+}
+
+func (*size) Type() string { return "size" }

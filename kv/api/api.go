@@ -1,0 +1,129 @@
+// Package api serves a node over HTTP: keys for curl, status and health for
+// people and supervisors, metrics for Prometheus.
+package api
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"raftkv/kv"
+)
+
+// Node is what the API needs of its node. Its methods may be called from any
+// goroutine.
+type Node interface {
+	// Do executes one command on data, wherever its leader is.
+	Do(ctx context.Context, args ...[]byte) kv.Reply
+	Status(ctx context.Context) kv.Status
+	// Ready returns nil if the node serves linearizable reads now.
+	Ready(ctx context.Context) error
+	// Failure returns why the node had to stop, or nil.
+	Failure() error
+}
+
+// Options configure the API.
+type Options struct {
+	Password string // for keys: as bearer token or basic auth; empty: none
+	MaxValue int    // bytes
+	Metrics  prometheus.Gatherer
+	Pprof    bool // serve Go's profiles under /debug/pprof/
+	Logger   *slog.Logger
+}
+
+// Bounds of how long a request may take.
+const (
+	keyTimeout    = 5 * time.Second
+	healthTimeout = time.Second
+)
+
+type handler struct {
+	node Node
+	opts Options
+}
+
+// New returns the handler of a node's HTTP port.
+func New(node Node, opts Options) http.Handler {
+	h := &handler{node: node, opts: opts}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/kv/{key...}", h.authorized(h.get))
+	mux.HandleFunc("PUT /v1/kv/{key...}", h.authorized(h.put))
+	mux.HandleFunc("DELETE /v1/kv/{key...}", h.authorized(h.del))
+	mux.HandleFunc("GET /v1/status", h.status)
+	mux.HandleFunc("GET /healthz", h.healthy)
+	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
+	if opts.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	}
+	return mux
+}
+
+// authorized asks for the password, if there is one.
+func (h *handler) authorized(next http.HandlerFunc) http.HandlerFunc {
+	if h.opts.Password == "" {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		given := ""
+		if _, password, ok := r.BasicAuth(); ok {
+			given = password
+		} else if auth := r.Header.Get("Authorization"); len(auth) > 7 && auth[:7] == "Bearer " {
+			given = auth[7:]
+		}
+		if subtle.ConstantTimeCompare([]byte(given), []byte(h.opts.Password)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="raftkv"`)
+			writeError(w, http.StatusUnauthorized, "NOAUTH give the node's password: curl -u :PASSWORD")
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (h *handler) status(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, h.node.Status(r.Context()))
+}
+
+// healthy tells a supervisor whether the process should be restarted.
+func (h *handler) healthy(w http.ResponseWriter, _ *http.Request) {
+	if err := h.node.Failure(); err != nil {
+		writeError(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready tells a load balancer whether clients should be sent here.
+func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	if err := h.node.Ready(ctx); err != nil {
+		writeError(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(body) // an error means that the client has gone
+}
+
+// writeError answers with an error as JSON: its code is the first word, as in
+// Redis replies.
+func writeError(w http.ResponseWriter, status int, text string) {
+	writeJSON(w, status, map[string]string{"code": kv.ReplyError(text).Code(), "error": text})
+}

@@ -1,0 +1,135 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
+)
+
+const identityFormat = 1
+
+// identity is what a data folder remembers of its node: node.json.
+type identity struct {
+	Format  int    `json:"format"`
+	Cluster string `json:"cluster"` // id of the cluster; empty until the node has joined
+	ID      string `json:"id"`
+	// Replica is the raft id of the node's replicas. A folder whose log was
+	// lost or damaged gets a new one: under the old one the replica has voted
+	// and acknowledged entries, which it would now forget.
+	Replica string `json:"replica"`
+	Redis   string `json:"redis"`
+	HTTP    string `json:"http"`
+	Peer    string `json:"peer"`
+	// Bootstrap tells that the node began its cluster: an empty group may be made
+	// with it as the only member.
+	Bootstrap bool `json:"bootstrap,omitempty"`
+	// Joined tells that the replica has been made a member of its group.
+	Joined bool `json:"joined"`
+	// Peers are the peer addresses of the other nodes, for finding the cluster
+	// again when the log cannot tell.
+	Peers []string `json:"peers,omitempty"`
+}
+
+func newReplica(node string) string { return node + "." + randomHex(4) }
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
+}
+
+// nodeOf returns the node id within a replica id.
+func nodeOf(replica raft.ServerID) string {
+	node, _, _ := strings.Cut(string(replica), ".")
+	return node
+}
+
+func identityPath(dir string) string { return filepath.Join(dir, "node.json") }
+
+// readIdentity returns nil if the folder has never had a node.
+func readIdentity(dir string) (*identity, error) {
+	path := identityPath(dir)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	id := new(identity)
+	if err := json.Unmarshal(b, id); err != nil {
+		return nil, fmt.Errorf("%s does not parse: %w", path, err)
+	}
+	if id.Format != identityFormat {
+		return nil, fmt.Errorf("%s has format %d, this program knows %d", path, id.Format, identityFormat)
+	}
+	if id.ID == "" || id.Replica == "" {
+		return nil, fmt.Errorf("%s names no node", path)
+	}
+	return id, nil
+}
+
+// write replaces node.json durably: a crash leaves the old or the new one.
+func (id *identity) write(dir string) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "node.json.*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(b, '\n'))
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), identityPath(dir))
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// lockDir makes sure that one process uses the folder. The lock goes with the
+// process, however it ends.
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		pid, _ := os.ReadFile(path)
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("the data folder %s is in use by another raftkv process (pid %s): give this one a folder of its own", dir, strings.TrimSpace(string(pid)))
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}

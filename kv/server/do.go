@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"raftkv/kv"
+	"raftkv/kv/command"
+	"raftkv/kv/group"
+	"raftkv/kv/resp"
+	"raftkv/kv/store"
+)
+
+// Do executes one command on data without a connection, as for a client that has
+// authenticated. Commands on connections and on many slots are refused. If
+// another node leads, the reply is MOVED.
+func (s *Server) Do(ctx context.Context, args [][]byte) kv.Reply {
+	if len(args) == 0 {
+		return kv.ErrorReply("ERR no command")
+	}
+	spec := command.Lookup(args[0])
+	if spec == nil {
+		return command.UnknownCommand(args).Reply()
+	}
+	if err := spec.CheckArity(len(args)); err != nil {
+		return kv.ErrorReply(err.Error())
+	}
+	if spec.FirstKey == 0 || spec.Exec == nil && spec.Name != onceName {
+		return kv.ErrorReply("ERR '" + spec.Name + "' is not available here: use a Redis client")
+	}
+	r := s.do(ctx, spec, args)
+	s.Stats.count(spec, outcomeOf(&r))
+	return r
+}
+
+func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.Reply {
+	c := &conn{server: s} // admit needs the limits alone
+	slot, err := c.admit(spec, args)
+	if err != "" {
+		return err.Reply()
+	}
+	route := s.node.Route(slot)
+	if !route.Leader {
+		return s.redirect(route, slot).Reply()
+	}
+	start := time.Now()
+	if spec.Write() {
+		p := group.NewProposal()
+		p.Add(resp.AppendCommand(nil, args...))
+		route.Group.Propose(p)
+		p.Wait()
+		s.Stats.Writes.observe(time.Since(start), 1)
+		return p.Replies[0]
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if err := route.Group.ReadIndex(ctx, group.Linearizable); err != nil {
+		return errorReply(err)
+	}
+	var reply kv.Reply
+	route.Group.View(func(st *store.Store) {
+		reply = spec.Exec(&command.Ctx{Store: st, Now: time.Now().UnixMilli()}, args)
+	})
+	s.Stats.Reads.observe(time.Since(start), 1)
+	return reply
+}
