@@ -27,7 +27,14 @@ type Loader interface {
 // is ErrDamaged; then, and after any other error, what l has got so far must be
 // thrown away: only Read's return says that it was all and intact.
 func Read(r io.Reader, l Loader) (Header, Footer, error) {
-	d := &decoder{in: bufio.NewReaderSize(r, 1<<20), hash: xxhash.New(), loader: l}
+	return read(r, l, runtime.GOMAXPROCS(0))
+}
+
+// ReadInOrder is Read on one core: l is called for slots in ascending order.
+func ReadInOrder(r io.Reader, l Loader) (Header, Footer, error) { return read(r, l, 1) }
+
+func read(r io.Reader, l Loader, workers int) (Header, Footer, error) {
+	d := &decoder{in: bufio.NewReaderSize(r, 1<<20), hash: xxhash.New(), loader: l, workers: workers}
 	header, err := d.begin()
 	if err != nil {
 		return header, Footer{}, err
@@ -58,6 +65,8 @@ type decoder struct {
 	hash   *xxhash.Digest
 	loader Loader
 	counts Footer // of what was read
+
+	workers int
 
 	mu  sync.Mutex
 	err error // of a worker
@@ -109,7 +118,7 @@ type work struct {
 
 // blocks reads to the end. Blocks of a partition go to the same worker.
 func (d *decoder) blocks() (Footer, error) {
-	workers := make([]chan work, runtime.GOMAXPROCS(0))
+	workers := make([]chan work, d.workers)
 	var all sync.WaitGroup
 	for i := range workers {
 		ch := make(chan work, 4)

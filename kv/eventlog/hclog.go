@@ -2,198 +2,183 @@ package eventlog
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"strings"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-// Hclog returns a logger for hashicorp's libraries that writes to logger. Lines
-// get a topic from what they say, or the given one. Lines that repeat within a
-// second are counted, not written: raft reports each failed message to a peer
-// that is down.
-func Hclog(logger *slog.Logger, topic string) hclog.Logger {
-	return &bridge{logger: logger, topic: topic, repeats: &repeats{seen: make(map[string]*repeated)}}
-}
+// levelTrace is hclog's trace on slog's scale; in a line it reads "debug".
+const levelTrace = slog.LevelDebug - 4
 
-type bridge struct {
-	logger  *slog.Logger
-	topic   string
+var _ hclog.Logger = (*hclogLogger)(nil)
+
+// hclogLogger writes lines of hashicorp's libraries to a slog.Logger. It is
+// immutable but for what derived loggers share: level and limiter.
+type hclogLogger struct {
+	handler slog.Handler
+	topic   string // for messages whose topic is not obvious
 	name    string
-	implied []any
-	repeats *repeats
+	implied []any // given by With: keys and values by turns
+
+	own     *atomic.Int32 // the hclog.Level set by SetLevel
+	limiter *limiter
 }
 
-var _ hclog.Logger = (*bridge)(nil)
-
-// repeatInterval is how often the same line may be written.
-const repeatInterval = time.Second
-
-type repeats struct {
-	mu   sync.Mutex
-	seen map[string]*repeated
+// Hclog returns an hclog.Logger, as raft and raft-wal want it, that writes to
+// logger. A line's topic follows from raft's message where that is obvious and
+// is topic otherwise. Give logger the attributes that raft does not know, as in
+// Hclog(logger.With(KeyGroup, id), TopicReplication).
+//
+// Raft repeats itself many times a second when a peer is down. Lines at warn or
+// error with the same message about the same peer are written once a second;
+// "repeated" in a line says how many like it were left out before it. The limit
+// is shared by all loggers derived from the returned one, and by no others.
+//
+// The returned logger is safe for concurrent use, and never blocks if logger
+// does not. SetLevel can only make it quieter than logger.
+func Hclog(logger *slog.Logger, topic string) hclog.Logger {
+	return newHclog(logger, topic, time.Now)
 }
 
-type repeated struct {
-	at    time.Time
-	count int
-}
-
-// allow tells whether a line may be written, and how often it was left out.
-func (r *repeats) allow(key string, now time.Time) (bool, int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.seen) > 1000 {
-		clear(r.seen)
+func newHclog(logger *slog.Logger, topic string, now func() time.Time) *hclogLogger {
+	return &hclogLogger{
+		handler: logger.Handler(),
+		topic:   topic,
+		own:     new(atomic.Int32),
+		limiter: newLimiter(now),
 	}
-	s := r.seen[key]
-	if s == nil {
-		r.seen[key] = &repeated{at: now}
-		return true, 0
-	}
-	if now.Sub(s.at) < repeatInterval {
-		s.count++
-		return false, 0
-	}
-	count := s.count
-	s.at, s.count = now, 0
-	return true, count
 }
 
-// topicWords tell a line's topic by what its message contains. The first match
-// counts.
-var topicWords = []struct{ word, topic string }{
-	{"election", "election"}, {"vote", "election"}, {"candidate", "election"}, {"Candidate", "election"},
-	{"snapshot", "snapshot"}, {"Snapshot", "snapshot"},
-	{"leader", "leadership"}, {"Leader", "leadership"}, {"follower state", "leadership"},
-	{"configuration", "membership"}, {"peer", "membership"},
-	{"heartbeat", "replication"}, {"appendEntries", "replication"}, {"pipeline", "replication"}, {"AppendEntries", "replication"}, {"contact", "replication"},
-}
-
-func (b *bridge) topicOf(msg string) string {
-	for _, w := range topicWords {
-		if strings.Contains(msg, w.word) {
-			return w.topic
-		}
-	}
-	return b.topic
-}
-
-func slogLevel(l hclog.Level) slog.Level {
-	switch l {
-	case hclog.Trace, hclog.Debug:
-		return slog.LevelDebug
-	case hclog.Warn:
-		return slog.LevelWarn
-	case hclog.Error:
-		return slog.LevelError
-	}
-	return slog.LevelInfo
-}
-
-func (b *bridge) Log(level hclog.Level, msg string, args ...any) {
-	l := slogLevel(level)
-	if level == hclog.Off || !b.logger.Enabled(context.Background(), l) {
+// Log implements hclog.Logger.
+func (l *hclogLogger) Log(level hclog.Level, msg string, args ...any) {
+	if !l.enabled(level) {
 		return
 	}
-	key := msg
-	attrs := []any{"topic", b.topicOf(msg)}
-	if b.name != "" {
-		attrs = append(attrs, "logger", b.name)
+	now := l.limiter.now()
+	r := slog.NewRecord(now, slogLevel(level), msg, 0)
+	r.AddAttrs(slog.String(KeyTopic, topicOf(msg, l.topic)))
+	if l.name != "" {
+		r.AddAttrs(slog.String("logger", l.name))
 	}
-	for _, list := range [][]any{b.implied, args} {
-		for i := 0; i+1 < len(list); i += 2 {
-			name, value := fmt.Sprint(list[i]), list[i+1]
-			if f, ok := value.(hclog.Format); ok {
-				value = fmt.Sprintf(f[0].(string), f[1:]...)
-			}
-			if name == "peer" {
-				key += fmt.Sprint(value)
-			}
-			attrs = append(attrs, name, value)
+	attrs, peer := hclogAttrs(slices.Concat(l.implied, evenArgs(args)))
+	r.AddAttrs(attrs...)
+
+	var out []due
+	if r.Level < slog.LevelWarn {
+		out = append(l.limiter.expired(now), due{l.handler, r})
+	} else {
+		out = l.limiter.limit(due{l.handler, r}, peer)
+	}
+	for _, d := range out {
+		// hclog cannot return an error. A Log's handler has none; it counts.
+		_ = d.handler.Handle(context.Background(), d.record)
+	}
+}
+
+// Trace implements hclog.Logger.
+func (l *hclogLogger) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
+
+// Debug implements hclog.Logger.
+func (l *hclogLogger) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
+
+// Info implements hclog.Logger.
+func (l *hclogLogger) Info(msg string, args ...any) { l.Log(hclog.Info, msg, args...) }
+
+// Warn implements hclog.Logger.
+func (l *hclogLogger) Warn(msg string, args ...any) { l.Log(hclog.Warn, msg, args...) }
+
+// Error implements hclog.Logger.
+func (l *hclogLogger) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+
+// IsTrace implements hclog.Logger.
+func (l *hclogLogger) IsTrace() bool { return l.enabled(hclog.Trace) }
+
+// IsDebug implements hclog.Logger.
+func (l *hclogLogger) IsDebug() bool { return l.enabled(hclog.Debug) }
+
+// IsInfo implements hclog.Logger.
+func (l *hclogLogger) IsInfo() bool { return l.enabled(hclog.Info) }
+
+// IsWarn implements hclog.Logger.
+func (l *hclogLogger) IsWarn() bool { return l.enabled(hclog.Warn) }
+
+// IsError implements hclog.Logger.
+func (l *hclogLogger) IsError() bool { return l.enabled(hclog.Error) }
+
+func (l *hclogLogger) enabled(level hclog.Level) bool {
+	if level == hclog.NoLevel {
+		level = hclog.Info
+	}
+	return level < hclog.Off && level >= hclog.Level(l.own.Load()) &&
+		l.handler.Enabled(context.Background(), slogLevel(level))
+}
+
+// ImpliedArgs implements hclog.Logger.
+func (l *hclogLogger) ImpliedArgs() []any { return l.implied }
+
+// With implements hclog.Logger.
+func (l *hclogLogger) With(args ...any) hclog.Logger {
+	c := *l
+	c.implied = slices.Concat(l.implied, evenArgs(args))
+	return &c
+}
+
+// Name implements hclog.Logger.
+func (l *hclogLogger) Name() string { return l.name }
+
+// Named implements hclog.Logger.
+func (l *hclogLogger) Named(name string) hclog.Logger {
+	if l.name != "" {
+		name = l.name + "." + name
+	}
+	return l.ResetNamed(name)
+}
+
+// ResetNamed implements hclog.Logger.
+func (l *hclogLogger) ResetNamed(name string) hclog.Logger {
+	c := *l
+	c.name = name
+	return &c
+}
+
+// SetLevel implements hclog.Logger. It acts on all loggers derived from the same
+// Hclog, as hclog's own loggers do.
+func (l *hclogLogger) SetLevel(level hclog.Level) { l.own.Store(int32(level)) }
+
+// GetLevel implements hclog.Logger: the least severe level that is written.
+func (l *hclogLogger) GetLevel() hclog.Level {
+	for level := hclog.Trace; level < hclog.Off; level++ {
+		if l.enabled(level) {
+			return level
 		}
-		if len(list)%2 == 1 {
-			attrs = append(attrs, "extra", list[len(list)-1])
-		}
 	}
-	if l >= slog.LevelWarn {
-		ok, left := b.repeats.allow(key, time.Now())
-		if !ok {
-			return
-		}
-		if left > 0 {
-			attrs = append(attrs, "repeated", left)
-		}
+	return hclog.Off
+}
+
+// StandardLogger implements hclog.Logger.
+func (l *hclogLogger) StandardLogger(opts *hclog.StandardLoggerOptions) *log.Logger {
+	return log.New(l.StandardWriter(opts), "", 0)
+}
+
+// StandardWriter implements hclog.Logger. It lets hclog itself tell levels from
+// prefixes such as [WARN], through a logger that writes nothing of its own.
+func (l *hclogLogger) StandardWriter(opts *hclog.StandardLoggerOptions) io.Writer {
+	if opts == nil {
+		opts = &hclog.StandardLoggerOptions{}
 	}
-	b.logger.Log(context.Background(), l, msg, attrs...)
+	through := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off})
+	through.RegisterSink(hclogSink{l})
+	return through.StandardWriter(opts)
 }
 
-func (b *bridge) Trace(msg string, args ...any) { b.Log(hclog.Trace, msg, args...) }
-func (b *bridge) Debug(msg string, args ...any) { b.Log(hclog.Debug, msg, args...) }
-func (b *bridge) Info(msg string, args ...any)  { b.Log(hclog.Info, msg, args...) }
-func (b *bridge) Warn(msg string, args ...any)  { b.Log(hclog.Warn, msg, args...) }
-func (b *bridge) Error(msg string, args ...any) { b.Log(hclog.Error, msg, args...) }
+type hclogSink struct{ l *hclogLogger }
 
-func (b *bridge) enabled(l slog.Level) bool { return b.logger.Enabled(context.Background(), l) }
-func (b *bridge) IsTrace() bool             { return false }
-func (b *bridge) IsDebug() bool             { return b.enabled(slog.LevelDebug) }
-func (b *bridge) IsInfo() bool              { return b.enabled(slog.LevelInfo) }
-func (b *bridge) IsWarn() bool              { return b.enabled(slog.LevelWarn) }
-func (b *bridge) IsError() bool             { return b.enabled(slog.LevelError) }
-
-func (b *bridge) ImpliedArgs() []any { return b.implied }
-
-func (b *bridge) With(args ...any) hclog.Logger {
-	out := *b
-	out.implied = append(append([]any(nil), b.implied...), args...)
-	return &out
-}
-
-func (b *bridge) Name() string { return b.name }
-
-func (b *bridge) Named(name string) hclog.Logger {
-	if b.name != "" {
-		name = b.name + "." + name
-	}
-	return b.ResetNamed(name)
-}
-
-func (b *bridge) ResetNamed(name string) hclog.Logger {
-	out := *b
-	out.name = name
-	return &out
-}
-
-// SetLevel does nothing: the log's own level counts.
-func (b *bridge) SetLevel(hclog.Level) {}
-
-func (b *bridge) GetLevel() hclog.Level {
-	switch {
-	case b.IsDebug():
-		return hclog.Debug
-	case b.IsInfo():
-		return hclog.Info
-	case b.IsWarn():
-		return hclog.Warn
-	}
-	return hclog.Error
-}
-
-func (b *bridge) StandardLogger(*hclog.StandardLoggerOptions) *log.Logger {
-	return log.New(b.StandardWriter(nil), "", 0)
-}
-
-func (b *bridge) StandardWriter(*hclog.StandardLoggerOptions) io.Writer { return standardWriter{b} }
-
-// standardWriter takes lines of loggers that know no levels.
-type standardWriter struct{ b *bridge }
-
-func (w standardWriter) Write(p []byte) (int, error) {
-	w.b.Info(strings.TrimRight(string(p), "\n"))
-	return len(p), nil
+// Accept implements hclog.SinkAdapter.
+func (s hclogSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
+	s.l.Log(level, msg, args...)
 }

@@ -1,0 +1,39 @@
+# raftkv. `make up` starts a local cluster, `make test` tests all of it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -X main.version=$(VERSION)
+BIN      = .build/raftkv
+
+.PHONY: help build up down test vet fuzz bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## build the program into .build/
+	@mkdir -p .build
+	$(GO) build -ldflags '$(LDFLAGS)' -o .build/ ./cmd/...
+
+up: build ## start three nodes on this machine; Ctrl-C stops them
+	@$(BIN) up
+
+down: build ## stop a cluster that was started with `raftkv up --detach`
+	@$(BIN) down
+
+test: ## run all tests, with the race detector; installs what they need
+	@sh tests/setup.sh
+	$(GO) vet ./...
+	$(GO) test -race -timeout 15m ./...
+
+FUZZTIME ?= 30s
+fuzz: ## fuzz the parsers, FUZZTIME each
+	@$(GO) list ./... | while read p; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+bench: build ## compare with etcd and redis-server on this machine; about half an hour
+	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)
+
+clean: ## remove what was built
+	rm -rf .build

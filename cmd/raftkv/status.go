@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"raftkv/kv"
+	"raftkv/kv/launch"
+	"raftkv/kv/node"
+)
+
+func newStatus() *cobra.Command {
+	var data, addr string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show nodes, groups, leaders and replicas",
+		Example: `  raftkv status
+  raftkv status --addr 127.0.0.1:8002
+  raftkv status --json | jq '.groups[0].leader'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			addrs := []string{addr}
+			if addr == "" {
+				addrs = localAddrs(data)
+			}
+			status, raw, err := fetchStatus(cmd.Context(), addrs)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				_, err := cmd.OutOrStdout().Write(raw)
+				return err
+			}
+			return printStatus(cmd.OutOrStdout(), status, time.Now())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&data, "data", defaultData, "the folder of a local cluster")
+	f.StringVar(&addr, "addr", "", "HTTP address of any node; default: those of the local cluster")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// localAddrs lists the HTTP addresses of the local cluster in data, those first
+// that answer soonest.
+func localAddrs(data string) []string {
+	c, err := openCluster(data, "")
+	if err != nil {
+		return []string{node.DefaultHTTP}
+	}
+	nodes, err := c.Nodes()
+	if err != nil {
+		return []string{node.DefaultHTTP}
+	}
+	var running, others []string
+	for _, n := range nodes {
+		if n.State() == launch.Running {
+			running = append(running, n.HTTP)
+		} else {
+			others = append(others, n.HTTP)
+		}
+	}
+	return append(running, others...)
+}
+
+// fetchStatus asks one address after the other.
+func fetchStatus(ctx context.Context, addrs []string) (status kv.Status, raw []byte, err error) {
+	var errs []error
+	for _, addr := range addrs {
+		if raw, err = get(ctx, "http://"+addr+"/v1/status"); err == nil {
+			err = json.Unmarshal(raw, &status)
+		}
+		if err == nil {
+			return status, raw, nil
+		}
+		errs = append(errs, err)
+	}
+	return status, nil, fmt.Errorf("no node answers; is the cluster running (`raftkv up`)? %w", errors.Join(errs...))
+}
+
+func get(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	}
+	return body, err
+}
+
+// printStatus shows status as tables.
+func printStatus(out io.Writer, s kv.Status, now time.Time) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NODE\tSTATE\tREDIS\tHTTP\tPEER\tPID\tUP\tMEMORY\tDISK")
+	for _, n := range s.Nodes {
+		if n.State != kv.NodeUp {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t-\t-\t-\t-\n", n.ID, n.State, n.Redis, n.HTTP, n.Peer)
+			continue
+		}
+		up := (time.Duration(n.UptimeMS) * time.Millisecond).Truncate(time.Second)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%v\t%s\t%s\n", n.ID, n.State, n.Redis, n.HTTP, n.Peer, n.PID, up, bytesText(n.Memory), bytesText(n.Disk))
+	}
+	for _, g := range s.Groups {
+		leader := g.Leader
+		if leader == "" {
+			leader = "none"
+		}
+		ranges := make([]string, len(g.Slots))
+		for i, r := range g.Slots {
+			ranges[i] = r.String()
+		}
+		t.Flush()
+		fmt.Fprintf(out, "\ngroup %d: leader %s, term %d, epoch %d, slots %s, %d keys\n", g.ID, leader, g.Term, s.Epoch, strings.Join(ranges, ","), g.Keys)
+		fmt.Fprintln(t, "REPLICA\tROLE\tAPPLIED\tCOMMIT\tLAST\tMATCH\tSTATE\tLOG\tSNAPSHOT")
+		for _, r := range g.Replicas {
+			if r.Role == kv.RoleUnknown {
+				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\t%s\t-\t-\t-\n", r.Node, r.Role, matchText(r))
+				continue
+			}
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", r.Node, r.Role, r.Applied, r.Commit, r.Last, matchText(r),
+				bytesText(r.Bytes), bytesText(r.LogBytes), snapshotText(r.Snapshot, now))
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, n := range s.Nodes {
+		if n.Problem != "" {
+			fmt.Fprintf(out, "\n%s: %s\n", n.ID, n.Problem)
+		}
+	}
+	return nil
+}
+
+func matchText(r kv.ReplicaStatus) string {
+	if r.Match == 0 {
+		return "-"
+	}
+	return fmt.Sprint(r.Match)
+}
+
+func snapshotText(s kv.SnapshotStatus, now time.Time) string {
+	if s.Index == 0 {
+		return "none"
+	}
+	age := now.Sub(time.UnixMilli(s.AtMS)).Truncate(time.Second)
+	return fmt.Sprintf("at %d, %s, %v ago", s.Index, bytesText(s.Bytes), age)
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

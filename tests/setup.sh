@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs what the tests need besides Go: redis-server, to compare every reply
+# with, and redis-cli and redis-benchmark as real clients.
+set -u
+missing=
+command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v redis-cli >/dev/null || missing="$missing redis-tools"
+[ -z "$missing" ] && exit 0
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  echo "installing$missing for the tests"
+  log=$(mktemp)
+  # Debian starts a service it installs; these tests start their own.
+  if { apt-get update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    rm -f "$log"
+    exit 0
+  fi
+  tail -n 5 "$log"
+  rm -f "$log"
+fi
+echo "The tests need$missing, which could not be installed here."
+echo "On Debian or Ubuntu: sudo apt-get install$missing"
+exit 1
