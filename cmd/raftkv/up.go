@@ -115,7 +115,7 @@ func up(ctx context.Context, c *launch.Cluster, detach bool, out io.Writer) erro
 		}
 		p, err := c.Start(n.ID)
 		if err != nil {
-			return errors.Join(err, stop(c, out))
+			return errors.Join(err, c.StopThose(processes, stopGrace))
 		}
 		processes = append(processes, p)
 	}
@@ -129,7 +129,7 @@ func up(ctx context.Context, c *launch.Cluster, detach bool, out io.Writer) erro
 	ready, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := c.WaitReady(ready, processes); err != nil {
-		stopErr := stop(c, io.Discard)
+		stopErr := c.StopThose(processes, stopGrace)
 		if ctx.Err() != nil {
 			return stopErr // Ctrl-C
 		}

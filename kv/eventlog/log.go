@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -78,16 +79,9 @@ type Log struct {
 	logger *slog.Logger
 	file   *lineWriter
 	also   *lineWriter // nil without Options.Also
-	sink   syncCloser
 
 	closeOnce sync.Once
 	closeErr  error
-}
-
-// syncCloser is what Close needs from the file beneath.
-type syncCloser interface {
-	Sync() error
-	Close() error
 }
 
 // Open opens the log for appending and starts its writer. The caller must Close
@@ -100,19 +94,20 @@ func Open(opts Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
-	return start(opts, file, file), nil
+	return start(opts, file, func() error { return errors.Join(file.Sync(), file.Close()) }), nil
 }
 
-// start runs a log that writes to out. Tests pass an out that blocks or fails.
-func start(opts Options, out io.Writer, sink syncCloser) *Log {
-	l := &Log{sink: sink}
+// start runs a log that writes to out and calls finish when all is written.
+// Tests pass an out that blocks or fails.
+func start(opts Options, out io.Writer, finish func() error) *Log {
+	l := &Log{}
 	l.file = startLineWriter(out, opts.Queue, func(loss loss) []byte {
 		return lossLine(opts.Node, loss, false)
-	})
+	}, finish)
 	if opts.Also != nil {
 		l.also = startLineWriter(opts.Also, opts.Queue, func(loss loss) []byte {
 			return lossLine(opts.Node, loss, true)
-		})
+		}, nil)
 	}
 	l.logger = slog.New(&handler{log: l, node: opts.Node, level: opts.Level})
 	return l
@@ -132,8 +127,9 @@ func (l *Log) WriteErrors() uint64 { return l.file.failures.Load() }
 
 // Close writes what is queued, fsyncs and closes the file. If the file or the
 // copy's writer hangs for more than 5 seconds Close gives up and returns an
-// error; the lines still queued are then lost unless the writer wakes before the
-// process ends. Close may be called again and returns the same error.
+// error. The goroutine that hangs is then left behind: a write that the kernel
+// does not return from cannot be stopped, and should it return the rest is still
+// written. Close may be called again and returns the same error.
 func (l *Log) Close() error {
 	l.closeOnce.Do(func() { l.closeErr = l.close() })
 	return l.closeErr
@@ -144,28 +140,18 @@ func (l *Log) close() error {
 	if l.also != nil {
 		l.also.stop()
 	}
-	deadline := time.NewTimer(closeTimeout)
-	defer deadline.Stop()
+	hung, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
 
-	select {
-	case <-l.file.done:
-	case <-deadline.C:
-		return fmt.Errorf("close event log: a write to the file hangs, up to %d lines are lost: is its disk well?",
-			l.file.waiting()+1)
-	}
 	var errs []error
-	if l.also != nil {
-		select {
-		case <-l.also.done:
-		case <-deadline.C:
-			errs = append(errs, errors.New("close event log: the reader of its copy (stderr?) does not read"))
-		}
+	if !l.file.ended(hung) {
+		errs = append(errs, fmt.Errorf("close event log: the file's disk does not answer, %d or more lines are not written: is it well?",
+			len(l.file.queue)))
+	} else if err := l.file.finishErr; err != nil {
+		errs = append(errs, fmt.Errorf("close event log: its last lines may be lost: %w", err))
 	}
-	if err := l.sink.Sync(); err != nil {
-		errs = append(errs, fmt.Errorf("close event log: sync: %w", err))
-	}
-	if err := l.sink.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("close event log: %w", err))
+	if l.also != nil && !l.also.ended(hung) {
+		errs = append(errs, errors.New("close event log: nobody reads its copy for people (stderr?)"))
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type loss struct {
 type lineWriter struct {
 	out      io.Writer
 	lossLine func(loss) []byte // formats the line that tells of a loss
+	finish   func() error      // called last, by the goroutine; may be nil
 
 	mu     sync.RWMutex // held for writing only to set closed: put never waits for I/O
 	closed bool         // then queue is closed
@@ -54,13 +56,16 @@ type lineWriter struct {
 	// Only the goroutine uses these.
 	batch []byte
 	told  uint64 // how many of dropped have been told of
-	err   error
+	err   error  // of the last write that failed, until told
+
+	finishErr error // to be read after done
 }
 
-func startLineWriter(out io.Writer, capacity int, lossLine func(loss) []byte) *lineWriter {
+func startLineWriter(out io.Writer, capacity int, lossLine func(loss) []byte, finish func() error) *lineWriter {
 	w := &lineWriter{
 		out:      out,
 		lossLine: lossLine,
+		finish:   finish,
 		queue:    make(chan *line, capacity),
 		nudge:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -98,7 +103,20 @@ func (w *lineWriter) stop() {
 	}
 }
 
-func (w *lineWriter) waiting() int { return len(w.queue) }
+// ended waits until the goroutine has ended or ctx is done, and tells which.
+func (w *lineWriter) ended(ctx context.Context) bool {
+	select {
+	case <-w.done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-w.done: // both happened: ended counts
+		return true
+	default:
+		return false
+	}
+}
 
 func (w *lineWriter) run() {
 	defer close(w.done)
@@ -107,6 +125,9 @@ func (w *lineWriter) run() {
 		case l, open := <-w.queue:
 			if !open {
 				w.tellLoss()
+				if w.finish != nil {
+					w.finishErr = w.finish()
+				}
 				return
 			}
 			w.gather(l)

@@ -75,8 +75,9 @@ func (r *rotatingFile) Write(p []byte) (n int, err error) {
 		part := r.fitting(p[n:])
 		if len(part) == 0 {
 			if err := r.rotate(); err != nil {
-				// Not fatal: go on in the file we have, try again later.
-				r.rotateAt = r.size + r.max
+				// Not fatal: go on in the file we have, try again once it
+				// has grown by another max. What is at hand must fit.
+				r.rotateAt = r.size + max(r.max, int64(len(p)-n))
 			}
 			continue
 		}

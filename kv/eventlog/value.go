@@ -87,16 +87,13 @@ func scalarOf(x any) (v slog.Value) {
 
 // cut marks s as the beginning of a string of total bytes.
 func cut(s string, total int) string {
-	end := len(s)
-	for end > 0 && end > len(s)-utf8.UTFMax && !utf8.RuneStart(s[end-1]) {
-		end--
+	for range utf8.UTFMax - 1 { // the cut may have left a part of a rune
+		if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size != 1 {
+			break
+		}
+		s = s[:len(s)-1]
 	}
-	if end > 0 && s[end-1] >= utf8.RuneSelf && !utf8.ValidString(s[end-1:]) {
-		end-- // the start of a rune whose rest was cut off
-	} else {
-		end = len(s)
-	}
-	return s[:end] + "...(" + strconv.Itoa(total-end) + " bytes more)"
+	return s + "...(" + strconv.Itoa(total-len(s)) + " bytes more)"
 }
 
 func bounded(s string) string {

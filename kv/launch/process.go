@@ -187,6 +187,20 @@ func (c *Cluster) Stop(grace time.Duration) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return c.stop(nodes, grace)
+}
+
+// StopThose is Stop for some processes alone.
+func (c *Cluster) StopThose(processes []*Process, grace time.Duration) error {
+	var nodes []Node
+	for _, p := range processes {
+		nodes = append(nodes, p.Node)
+	}
+	_, err := c.stop(nodes, grace)
+	return err
+}
+
+func (c *Cluster) stop(nodes []Node, grace time.Duration) (int, error) {
 	var running []Node
 	for _, n := range nodes {
 		if n.State() == Dead {

@@ -37,12 +37,7 @@ func (s *boltStore) DeleteRange(min, max uint64) error { return s.store.DeleteRa
 func (s *boltStore) StoreLog(log *raft.Log) error      { return s.StoreLogs([]*raft.Log{log}) }
 
 func (s *boltStore) StoreLogs(logs []*raft.Log) error {
-	wrapped := make([]*raft.Log, len(logs))
-	for i, log := range logs {
-		data := appendEntry(make([]byte, 0, encodedSize(log)), log, logs[0].Index)
-		wrapped[i] = &raft.Log{Index: log.Index, Term: log.Term, Type: log.Type, Data: data}
-	}
-	return s.store.StoreLogs(wrapped)
+	return s.store.StoreLogs(wrap(logs))
 }
 
 func (s *boltStore) GetLog(index uint64, log *raft.Log) error {

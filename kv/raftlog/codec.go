@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -23,12 +22,12 @@ import (
 //	40   extensions, data
 //
 // raft-wal has a checksum for each append but looks only at the last one's, and
-// bbolt has none for its data; so every entry carries its own.
+// bbolt has none for its data; so every entry carries its own. Both stores get it
+// as the data of a raft.Log: raft-wal 0.4.0 takes a codec, but forgets which one
+// it was and refuses to open the log again.
 const (
 	codecVersion = 1
 	codecHeader  = 40
-	// codecID names the format in raft-wal's segment files.
-	codecID = 1<<16 + 0x7266
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -54,7 +53,25 @@ func appendEntry(dst []byte, log *raft.Log, batch uint64) []byte {
 	return dst
 }
 
-// decodeEntry is the reverse of appendEntry. What it puts into log is a copy.
+// wrap encodes logs, which are appended together, for a store.
+func wrap(logs []*raft.Log) []*raft.Log {
+	size := 0
+	for _, log := range logs {
+		size += encodedSize(log)
+	}
+	buf := make([]byte, 0, size)
+	wrapped := make([]raft.Log, len(logs))
+	out := make([]*raft.Log, len(logs))
+	for i, log := range logs {
+		from := len(buf)
+		buf = appendEntry(buf, log, logs[0].Index)
+		wrapped[i] = raft.Log{Index: log.Index, Term: log.Term, Type: log.Type, Data: buf[from:len(buf):len(buf)]}
+		out[i] = &wrapped[i]
+	}
+	return out
+}
+
+// decodeEntry is the reverse of appendEntry. log points into b.
 func decodeEntry(b []byte, log *raft.Log) (batch uint64, err error) {
 	if len(b) < codecHeader {
 		return 0, fmt.Errorf("%w: an entry of %d bytes", ErrDamaged, len(b))
@@ -77,33 +94,10 @@ func decodeEntry(b []byte, log *raft.Log) (batch uint64, err error) {
 	if at := int64(binary.LittleEndian.Uint64(b[32:])); at != 0 {
 		log.AppendedAt = time.Unix(0, at)
 	}
-	rest := append([]byte(nil), b[codecHeader:]...)
+	rest := b[codecHeader:]
 	if extensions > 0 {
 		log.Extensions = rest[:extensions:extensions]
 	}
 	log.Data = rest[extensions:]
 	return binary.LittleEndian.Uint64(b[24:]), nil
-}
-
-// codec lets raft-wal write entries in our format. StoreLogs sets batch before
-// it writes; raft has one writer.
-type codec struct {
-	batch uint64
-	buf   []byte
-}
-
-func (c *codec) ID() uint64 { return codecID }
-
-func (c *codec) Encode(log *raft.Log, w io.Writer) error {
-	c.buf = appendEntry(c.buf[:0], log, c.batch)
-	_, err := w.Write(c.buf)
-	if cap(c.buf) > 1<<20 {
-		c.buf = nil
-	}
-	return err
-}
-
-func (c *codec) Decode(b []byte, log *raft.Log) error {
-	_, err := decodeEntry(b, log)
-	return err
 }

@@ -119,19 +119,30 @@ func Open(opts Options) (_ *Log, err error) {
 	if err := l.settleStore(); err != nil {
 		return nil, err
 	}
-	switch opts.Store {
-	case WAL:
-		l.entries, err = openWAL(filepath.Join(opts.Dir, "wal"), opts.Logger)
-	case BoltDB:
-		l.entries, err = openBolt(filepath.Join(opts.Dir, "log.db"))
-	default:
-		err = fmt.Errorf("log store %q: there are %s and %s", opts.Store, WAL, BoltDB)
-	}
-	if err != nil {
+	if l.entries, err = openEntries(opts); err != nil {
 		return nil, err
 	}
 	l.guard = newGuard(opts)
 	return l, nil
+}
+
+// openEntries opens the store that opts name. It returns nil with an error.
+func openEntries(opts Options) (entryStore, error) {
+	switch opts.Store {
+	case WAL:
+		if s, err := openWAL(filepath.Join(opts.Dir, "wal"), opts.Logger); err != nil {
+			return nil, err
+		} else {
+			return s, nil
+		}
+	case BoltDB:
+		if s, err := openBolt(filepath.Join(opts.Dir, "log.db")); err != nil {
+			return nil, err
+		} else {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("log store %q: there are %s and %s", opts.Store, WAL, BoltDB)
 }
 
 // keyStore records which store a folder uses.

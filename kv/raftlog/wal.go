@@ -22,28 +22,14 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir   string
-	codec *codec
-	meta  *recordingMeta
-}
-
-// recordingMeta remembers what raft-wal read about its segments at the start.
-type recordingMeta struct {
-	metadb.BoltMetaDB
-	state types.PersistentState
-}
-
-func (m *recordingMeta) Load(dir string) (types.PersistentState, error) {
-	state, err := m.BoltMetaDB.Load(dir)
-	m.state = state
-	return state, err
+	dir string
 }
 
 func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &walStore{dir: dir, codec: new(codec), meta: new(recordingMeta)}
+	s := &walStore{dir: dir}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
 			return err
@@ -55,9 +41,7 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		}
 		var err error
 		s.WAL, err = wal.Open(dir,
-			wal.WithCodec(s.codec),
 			wal.WithSegmentSize(segmentSize),
-			wal.WithMetaStore(s.meta),
 			wal.WithLogger(logger))
 		return err
 	})
@@ -70,8 +54,36 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 func (s *walStore) path() string { return s.dir }
 
 func (s *walStore) StoreLogs(logs []*raft.Log) error {
-	s.codec.batch = logs[0].Index
-	return s.WAL.StoreLogs(logs)
+	return s.WAL.StoreLogs(wrap(logs))
+}
+
+func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
+	// raft-wal's decoder panics on some damaged bytes.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	var wrapped raft.Log
+	if err := s.WAL.GetLog(index, &wrapped); err != nil {
+		return err
+	}
+	_, err = decodeEntry(wrapped.Data, log)
+	return err
+}
+
+// decodeFrame decodes the payload of an entry's frame.
+func decodeFrame(b []byte, log *raft.Log) (batch uint64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	var wrapped raft.Log
+	if err := new(wal.BinaryCodec).Decode(b, &wrapped); err != nil {
+		return 0, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	return decodeEntry(wrapped.Data, log)
 }
 
 // checkTail looks for damage in the last segment that raft-wal would take for
@@ -179,7 +191,7 @@ func laterBatch(b []byte, last uint64) (batch, index uint64) {
 			continue
 		}
 		var log raft.Log
-		batch, err := decodeEntry(b[at+frameHeader:at+frameHeader+n], &log)
+		batch, err := decodeFrame(b[at+frameHeader:at+frameHeader+n], &log)
 		if err == nil && batch > last+1 {
 			return batch, log.Index
 		}
@@ -199,7 +211,7 @@ func eachSegmentEntry(r io.Reader, fn func(*raft.Log) error) error {
 			return true
 		}
 		var log raft.Log
-		if _, err = decodeEntry(payload, &log); err == nil {
+		if _, err = decodeFrame(payload, &log); err == nil {
 			err = fn(&log)
 		}
 		return err == nil
