@@ -74,6 +74,7 @@ func FuzzParse(f *testing.F) {
 func FuzzLineRoundTrip(f *testing.F) {
 	f.Add("msg", "key", "value", []byte("\xff\x00"), uint64(7))
 	f.Add("\u2028\"\\\n", "topic", "", []byte(nil), uint64(0))
+	f.Add("", "\xdc", "\xa4", []byte("0"), uint64(1)) // invalid apart, valid when joined
 	f.Add("", "term", "x\x1b", []byte("€"), uint64(1)<<63)
 	f.Fuzz(func(t *testing.T, msg, key, value string, raw []byte, n uint64) {
 		var out bytes.Buffer
@@ -86,7 +87,8 @@ func FuzzLineRoundTrip(f *testing.F) {
 			t.Fatalf("%d lines: %q", n, out.String())
 		}
 		ev := mustParse(t, out.String())
-		if !utf8.ValidString(msg+key+value) || len(msg)+len(key)+len(value) > maxString {
+		valid := utf8.ValidString(msg) && utf8.ValidString(key) && utf8.ValidString(value)
+		if !valid || len(msg)+len(key)+len(value) > maxString {
 			return
 		}
 		if ev.Node != "n\n1" || ev.Msg != msg {

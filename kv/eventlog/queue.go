@@ -85,6 +85,12 @@ func (w *lineWriter) put(l *line) {
 		default:
 		}
 	}
+	w.drop(l)
+}
+
+// drop counts l as lost and sees to it that the goroutine tells, even if it has
+// nothing left to write.
+func (w *lineWriter) drop(l *line) {
 	l.free()
 	w.dropped.Add(1)
 	select {

@@ -64,6 +64,24 @@ func TestStuckWriterNeverBlocksTheCaller(t *testing.T) {
 	})
 }
 
+// TestDropThatMissesTheLastBatchIsTold is a put that found the queue full and
+// counts its line only after the goroutine has written all and rests.
+func TestDropThatMissesTheLastBatchIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := inMemory(&out)
+		synctest.Wait()
+		l.file.drop(newLine())
+		synctest.Wait()
+		if ev := mustParse(t, out.String()); ev.Attrs["dropped"] != int64(1) {
+			t.Errorf("report: %s", out.String())
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestStuckCopyCostsNoLineOfTheFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var file bytes.Buffer
@@ -188,7 +206,7 @@ func TestWriteErrorsAreCountedAndTold(t *testing.T) {
 // TestConcurrentCallers checks that a line is written once or counted as dropped,
 // never torn, and that each caller's lines stay in order over all rotations.
 func TestConcurrentCallers(t *testing.T) {
-	const callers, each, keep = 8, 500, 1000
+	const callers, each, keep = 8, 500, 300
 	path := filepath.Join(t.TempDir(), "node.jsonl")
 	var people bytes.Buffer
 	l, err := Open(Options{Path: path, Node: "n1", MaxBytes: 4096, Keep: keep, Queue: 64, Also: &people})

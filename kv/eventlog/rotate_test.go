@@ -41,7 +41,7 @@ func mustWrite(t *testing.T, f *rotatingFile, lines ...string) {
 
 func TestRotationLosesNoLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	const max, total, keep = 100, 500, 1000
+	const max, total, keep = 100, 500, 300
 	f := openFile(t, path, max, keep)
 	var want, batch []string
 	for i := range total {

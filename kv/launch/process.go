@@ -30,26 +30,41 @@ const poll = 20 * time.Millisecond
 func (n *Node) dataFlag() string { return "--data=" + n.Dir }
 
 // State looks at the node's process. A process id alone is not believed: the
-// system uses them again.
+// system uses them again. A process that is ending counts as running until it
+// has let go of its files.
 func (n *Node) State() State {
 	if n.PID <= 0 {
 		return Dead
 	}
-	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n.PID))
-	if err != nil || !slices.Contains(strings.Split(string(cmdline), "\x00"), n.dataFlag()) {
-		return Dead // a zombie has no command line
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.PID))
+	proc := fmt.Sprintf("/proc/%d/", n.PID)
+	cmdline, err := os.ReadFile(proc + "cmdline")
 	if err != nil {
 		return Dead
 	}
-	// pid (name) state ...; the name may hold anything.
-	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ")
-	switch rest[:1] {
-	case "T", "t":
-		return Paused
-	case "Z", "X":
+	stat, err := os.ReadFile(proc + "stat")
+	if err != nil {
 		return Dead
+	}
+	// pid (name) state parent ...; the name may hold anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return Dead
+	}
+	state, parent := fields[0], fields[1]
+	if len(cmdline) == 0 {
+		// It is ending, unless it is a thread of the kernel. The first thread of a
+		// process can be gone while others still hold its files.
+		threads, err := os.ReadDir(proc + "task")
+		if err != nil || parent == "2" || len(threads) <= 1 && (state == "Z" || state == "X") {
+			return Dead
+		}
+		return Running
+	}
+	switch {
+	case !slices.Contains(strings.Split(string(cmdline), "\x00"), n.dataFlag()):
+		return Dead
+	case state == "T" || state == "t":
+		return Paused
 	}
 	return Running
 }
