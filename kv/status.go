@@ -58,6 +58,7 @@ type ReplicaStatus struct {
 	Term     uint64         `json:"term"`
 	Applied  uint64         `json:"applied"`
 	Commit   uint64         `json:"commit"`
+	First    uint64         `json:"first"`           // first index in its log, 0 if it is empty
 	Last     uint64         `json:"last"`            // last index in its log
 	Match    uint64         `json:"match,omitempty"` // seen by the leader
 	Snapshot SnapshotStatus `json:"snapshot"`

@@ -12,7 +12,7 @@ import (
 // alone.
 func (g *Group) Status(node string) kv.ReplicaStatus {
 	newest := g.snapshots.Newest()
-	_, last := g.log.Bounds()
+	first, last := g.log.Bounds()
 	return kv.ReplicaStatus{
 		Node:    node,
 		Replica: string(g.config.Replica),
@@ -20,6 +20,7 @@ func (g *Group) Status(node string) kv.ReplicaStatus {
 		Term:    g.raft.CurrentTerm(),
 		Applied: g.fsm.Applied(),
 		Commit:  g.raft.CommitIndex(),
+		First:   first,
 		Last:    last,
 		Snapshot: kv.SnapshotStatus{
 			Index:  newest.Index,

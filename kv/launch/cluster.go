@@ -123,6 +123,19 @@ func (c *Cluster) SetFlags(flags []string) error {
 	})
 }
 
+// SetFlagsOf replaces the flags of one node.
+func (c *Cluster) SetFlagsOf(id string, flags []string) error {
+	return c.update(func(f *file) error {
+		for i := range f.Nodes {
+			if f.Nodes[i].ID == id {
+				f.Nodes[i].Flags = flags
+				return nil
+			}
+		}
+		return fmt.Errorf("there is no node %q", id)
+	})
+}
+
 func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func (c *Cluster) read() (file, error) {

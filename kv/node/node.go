@@ -199,6 +199,7 @@ func (n *Node) openGroups() error {
 // groupConfig is what a replica on this node runs with.
 func (n *Node) groupConfig(id uint32, dir string, bootstrap bool) group.Config {
 	m := n.metrics.Group(id)
+	logger := n.log.With(eventlog.KeyGroup, id)
 	replica := raft.ServerID(n.identity.Replica)
 	return group.Config{
 		ID: id, Cluster: n.cluster(), Node: n.config.ID, Replica: replica,
@@ -207,7 +208,7 @@ func (n *Node) groupConfig(id uint32, dir string, bootstrap bool) group.Config {
 		Transport: n.transport.Group(id, replica),
 		Log: raftlog.Options{
 			Store: n.config.LogStore, MinFree: n.config.MinFree, HangTimeout: n.config.HangTimeout,
-			Faults: n.config.DiskFaults, Logger: eventlog.Hclog(n.log, "store"), Stored: m.LogStored,
+			Faults: n.config.DiskFaults, Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored,
 		},
 		Bootstrap:     bootstrap,
 		ReplayBudget:  max(n.config.ReplayBudget, 0),
@@ -220,7 +221,7 @@ func (n *Node) groupConfig(id uint32, dir string, bootstrap bool) group.Config {
 			Restored: m.Restored, Replayed: m.Replayed, Leadership: m.Leadership,
 		},
 		Logger:  n.log,
-		RaftLog: eventlog.Hclog(n.log, "raft"),
+		RaftLog: eventlog.Hclog(logger, eventlog.TopicReplication),
 	}
 }
 

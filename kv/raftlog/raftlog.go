@@ -224,9 +224,10 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	// Half of the mark is kept for what must be written: votes, and entries of
-	// a leader whose own disk has room.
-	if err := l.space.check(l.opts.MinFree / 2); err != nil {
+	// Clients' writes are refused at the mark (Writable). Below it there is room
+	// left for what must go on: votes, a new leader's first entry, and the
+	// entries of a leader whose own disk has room.
+	if err := l.space.check(l.opts.MinFree / 4); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -253,7 +254,7 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 
 // DeleteRange removes a prefix or a suffix of the log.
 func (l *Log) DeleteRange(from, to uint64) error {
-	if err := l.space.check(l.opts.MinFree / 4); err != nil {
+	if err := l.space.check(l.opts.MinFree / 8); err != nil {
 		return err
 	}
 	// Readers must not see bounds that promise what is gone.
