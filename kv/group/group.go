@@ -53,6 +53,7 @@ type Group struct {
 	followerReads *reader
 
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
+	opened   atomic.Bool
 	nudging  atomic.Bool
 	snapping atomic.Bool
 
@@ -96,6 +97,7 @@ func Open(config Config) (_ *Group, err error) {
 		return nil, err
 	}
 	g.start()
+	g.opened.Store(true)
 	return g, nil
 }
 
@@ -274,6 +276,9 @@ func (g *Group) hung(operation string, waited time.Duration) {
 }
 
 func (g *Group) fatal(err error) {
+	if !g.opened.Load() {
+		return // Open returns it
+	}
 	g.config.Logger.Error("the replica stops", "topic", "store", "group", g.config.ID, "error", err)
 	if g.config.Fatal != nil {
 		g.config.Fatal(fmt.Errorf("group %d: %w", g.config.ID, err))

@@ -1,8 +1,8 @@
 package raftlog
 
 import (
-	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
@@ -19,6 +19,9 @@ type boltStore struct {
 func openBolt(path string) (*boltStore, error) {
 	s := &boltStore{file: path}
 	err := withoutPanic(path, func() error {
+		if err := checkBolt(path); err != nil {
+			return err
+		}
 		var err error
 		s.store, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: boltOptions()})
 		return err
@@ -49,8 +52,9 @@ func (s *boltStore) GetLog(index uint64, log *raft.Log) error {
 	return err
 }
 
-// checkBolt walks through a small bbolt file, if it is there, and looks whether
-// its pages fit together.
+// checkBolt reads all of a bbolt file, if it is there. It must be called within
+// withoutPanic, before the file is opened for writing: then bbolt reads it in a
+// goroutine of its own, whose panic at a damaged page nobody can recover.
 func checkBolt(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return nil // it will be made
@@ -63,12 +67,22 @@ func checkBolt(path string) error {
 	}
 	defer db.Close()
 	return db.View(func(tx *bbolt.Tx) error {
-		var first error
-		for err := range tx.Check() { // to its end: it holds a goroutine
-			if first == nil {
-				first = fmt.Errorf("%w: %v", ErrDamaged, err)
-			}
-		}
-		return first
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return readBucket(b) })
 	})
+}
+
+// readBucket touches every page of a bucket.
+func readBucket(b *bbolt.Bucket) error {
+	touched := byte(0)
+	err := b.ForEach(func(k, v []byte) error {
+		if v == nil {
+			return readBucket(b.Bucket(k))
+		}
+		for i := len(v) - 1; i >= 0; i -= 4096 {
+			touched ^= v[i]
+		}
+		return nil
+	})
+	runtime.KeepAlive(touched)
+	return err
 }
