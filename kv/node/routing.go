@@ -103,7 +103,23 @@ func (r routes) Topology() server.Topology {
 	for i := range t.Nodes {
 		t.Nodes[i].Slots = shard.Normalize(t.Nodes[i].Slots)
 	}
+	for _, g := range *r.n.groups.Load() {
+		showFollowers(&t, g)
+	}
 	return t
+}
+
+// showFollowers marks the nodes that lead nothing and have a replica of g.
+func showFollowers(t *server.Topology, g *group.Group) {
+	leader := nodeOf(g.Leader())
+	for _, s := range g.Servers() {
+		for i := range t.Nodes {
+			n := &t.Nodes[i]
+			if n.ID == nodeOf(s.ID) && n.ID != leader && len(n.Slots) == 0 && n.Follows == "" {
+				n.Follows = leader
+			}
+		}
+	}
 }
 
 // topologyNode returns the entry of a node, made if it is missing; nil if its

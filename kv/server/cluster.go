@@ -108,53 +108,75 @@ func clusterSlots(t Topology) kv.Reply {
 	sort.Slice(all, func(i, j int) bool { return all[i].slots.From() < all[j].slots.From() })
 	out := kv.Reply{Kind: kv.Array}
 	for _, s := range all {
-		out.Elems = append(out.Elems, kv.ArrayReply(
-			kv.IntReply(int64(s.slots.From())), kv.IntReply(int64(s.slots.To())),
-			kv.ArrayReply(kv.BulkString(s.node.Host), kv.IntReply(int64(s.node.Port)), kv.BulkString(nodeID(s.node.ID)), kv.ArrayReply()),
-		))
+		entry := kv.ArrayReply(kv.IntReply(int64(s.slots.From())), kv.IntReply(int64(s.slots.To())), slotsNode(s.node))
+		for _, n := range t.Nodes {
+			if n.Follows == s.node.ID {
+				entry.Elems = append(entry.Elems, slotsNode(n))
+			}
+		}
+		out.Elems = append(out.Elems, entry)
 	}
 	return out
+}
+
+func slotsNode(n TopologyNode) kv.Reply {
+	return kv.ArrayReply(kv.BulkString(n.Host), kv.IntReply(int64(n.Port)), kv.BulkString(nodeID(n.ID)), kv.ArrayReply())
 }
 
 func clusterShards(t Topology) kv.Reply {
 	out := kv.Reply{Kind: kv.Array}
 	for _, n := range t.Nodes {
+		if n.Follows != "" {
+			continue // it stands with its leader
+		}
 		slots := kv.Reply{Kind: kv.Array}
 		for _, r := range n.Slots {
 			slots.Elems = append(slots.Elems, kv.IntReply(int64(r.From())), kv.IntReply(int64(r.To())))
 		}
-		health := "online"
-		if !n.Alive {
-			health = "fail"
+		nodes := kv.ArrayReply(shardsNode(t, n, "master"))
+		for _, f := range t.Nodes {
+			if f.Follows == n.ID {
+				nodes.Elems = append(nodes.Elems, shardsNode(t, f, "replica"))
+			}
 		}
-		node := kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
-			kv.BulkString("id"), kv.BulkString(nodeID(n.ID)),
-			kv.BulkString("port"), kv.IntReply(int64(n.Port)),
-			kv.BulkString("ip"), kv.BulkString(n.Host),
-			kv.BulkString("endpoint"), kv.BulkString(n.Host),
-			kv.BulkString("role"), kv.BulkString("master"),
-			kv.BulkString("replication-offset"), kv.IntReply(int64(t.Epoch)),
-			kv.BulkString("health"), kv.BulkString(health),
-		}}
 		out.Elems = append(out.Elems, kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
 			kv.BulkString("slots"), slots,
-			kv.BulkString("nodes"), kv.ArrayReply(node),
+			kv.BulkString("nodes"), nodes,
 		}})
 	}
 	return out
 }
 
+func shardsNode(t Topology, n TopologyNode, role string) kv.Reply {
+	health := "online"
+	if !n.Alive {
+		health = "fail"
+	}
+	return kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
+		kv.BulkString("id"), kv.BulkString(nodeID(n.ID)),
+		kv.BulkString("port"), kv.IntReply(int64(n.Port)),
+		kv.BulkString("ip"), kv.BulkString(n.Host),
+		kv.BulkString("endpoint"), kv.BulkString(n.Host),
+		kv.BulkString("role"), kv.BulkString(role),
+		kv.BulkString("replication-offset"), kv.IntReply(int64(t.Epoch)),
+		kv.BulkString("health"), kv.BulkString(health),
+	}}
+}
+
 func clusterNodes(t Topology) string {
 	var b strings.Builder
 	for _, n := range t.Nodes {
-		flags, link := "master", "connected"
+		flags, master, link := "master", "-", "connected"
+		if n.Follows != "" {
+			flags, master = "slave", nodeID(n.Follows)
+		}
 		if n.ID == t.Self {
-			flags = "myself,master"
+			flags = "myself," + flags
 		}
 		if !n.Alive {
 			flags, link = flags+",fail", "disconnected"
 		}
-		fmt.Fprintf(&b, "%s %s:%d@%d %s - 0 0 %d %s", nodeID(n.ID), n.Host, n.Port, n.Bus, flags, t.Epoch, link)
+		fmt.Fprintf(&b, "%s %s:%d@%d %s %s 0 0 %d %s", nodeID(n.ID), n.Host, n.Port, n.Bus, flags, master, t.Epoch, link)
 		for _, r := range n.Slots {
 			fmt.Fprintf(&b, " %s", r)
 		}

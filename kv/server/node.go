@@ -65,6 +65,10 @@ type TopologyNode struct {
 	Bus   int // peer port
 	Alive bool
 	Slots []shard.Range // of the groups that it leads
+	// Follows is the node that leads the group which this one follows, if this
+	// one leads nothing. A client has to know a node that may lead next: with one
+	// group, the leader's address alone would be no way out of its death.
+	Follows string
 }
 
 // Info is the node's part of INFO.
