@@ -128,12 +128,14 @@ func TestGoRedis(t *testing.T) {
 	}
 }
 
-// A client that knows nothing of raft survives the loss of its leader.
+// A client that knows nothing of raft survives the loss of its leader. go-redis
+// asks who leads when it is redirected, or when its picture of the cluster is
+// older than this interval: a dead leader redirects nobody.
 func TestGoRedisOverFailover(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), cluster.Patience)
 	defer cancel()
-	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs(c), MaxRedirects: 50, MinRetryBackoff: 20 * time.Millisecond, MaxRetryBackoff: 100 * time.Millisecond})
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs(c), DialerRetries: 1, ClusterStateReloadInterval: 500 * time.Millisecond})
 	defer rdb.Close()
 	for i := range 300 {
 		if i == 100 {
@@ -141,9 +143,7 @@ func TestGoRedisOverFailover(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := rdb.Set(ctx, fmt.Sprintf("f:%d", i), i, 0).Err(); err != nil {
-			t.Fatalf("write %d: %v", i, err)
-		}
+		cluster.Eventually(t, "a write", func() error { return rdb.Set(ctx, fmt.Sprintf("f:%d", i), i, 0).Err() })
 	}
 	for i := range 300 {
 		if n, err := rdb.Get(ctx, fmt.Sprintf("f:%d", i)).Int(); err != nil || n != i {
