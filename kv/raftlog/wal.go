@@ -22,14 +22,15 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir string
+	dir  string
+	meta *walMeta
 }
 
 func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &walStore{dir: dir}
+	s := &walStore{dir: dir, meta: &walMeta{dir: dir}}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
 			return err
@@ -42,14 +43,19 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		var err error
 		s.WAL, err = wal.Open(dir,
 			wal.WithSegmentSize(segmentSize),
+			wal.WithMetaStore(s.meta),
 			wal.WithLogger(logger))
 		return err
 	})
 	if err != nil {
+		s.meta.Close()
 		return nil, err
 	}
 	return s, nil
 }
+
+// Close closes what raft-wal 0.4.0 leaves open, too.
+func (s *walStore) Close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
 
 func (s *walStore) path() string { return s.dir }
 
@@ -145,7 +151,7 @@ const (
 // scanFrames reads a segment as raft-wal does at its start. It returns where the
 // last commit ends and the last index that is committed.
 func scanFrames(b []byte, base uint64) (end int, last uint64) {
-	eachFrame(b, func(kind byte, payload []byte, next int) bool {
+	eachFrame(b, func(_ int, kind byte, _ []byte, next int) bool {
 		switch kind {
 		case frameEntry:
 			base++
@@ -157,8 +163,9 @@ func scanFrames(b []byte, base uint64) (end int, last uint64) {
 	return end, last
 }
 
-// eachFrame calls fn for the frames of a segment until one makes no sense.
-func eachFrame(b []byte, fn func(kind byte, payload []byte, next int) bool) {
+// eachFrame calls fn for the frames of a segment, with where each begins and
+// ends, until one makes no sense.
+func eachFrame(b []byte, fn func(at int, kind byte, payload []byte, next int) bool) {
 	for at := fileHeader; at+frameHeader <= len(b); {
 		kind, n := b[at], int(binary.LittleEndian.Uint32(b[at+4:]))
 		switch kind {
@@ -172,7 +179,7 @@ func eachFrame(b []byte, fn func(kind byte, payload []byte, next int) bool) {
 		if n > len(b) || next > len(b) {
 			return
 		}
-		if !fn(kind, b[at+frameHeader:at+frameHeader+n], next) {
+		if !fn(at, kind, b[at+frameHeader:at+frameHeader+n], next) {
 			return
 		}
 		at = next
@@ -206,7 +213,7 @@ func eachSegmentEntry(r io.Reader, fn func(*raft.Log) error) error {
 	if err != nil {
 		return err
 	}
-	eachFrame(b, func(kind byte, payload []byte, _ int) bool {
+	eachFrame(b, func(_ int, kind byte, payload []byte, _ int) bool {
 		if kind != frameEntry {
 			return true
 		}
