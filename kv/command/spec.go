@@ -5,6 +5,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -124,7 +125,13 @@ func UnknownCommand(args [][]byte) kv.ReplyError {
 		if b.Len() >= 128 {
 			break
 		}
-		fmt.Fprintf(&b, "'%s' ", a[:min(len(a), 128-b.Len())])
+		fmt.Fprintf(&b, "'%s' ", shown(a, 128-b.Len()))
 	}
-	return kv.ReplyError(fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", args[0][:min(len(args[0]), 128)], b.String()))
+	return kv.ReplyError(fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", shown(args[0], 128), b.String()))
+}
+
+// shown cuts an argument to n bytes, and as Redis does at a zero byte.
+func shown(arg []byte, n int) []byte {
+	arg, _, _ = bytes.Cut(arg, []byte{0})
+	return arg[:min(len(arg), n)]
 }

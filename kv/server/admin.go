@@ -118,6 +118,9 @@ func commandInfo(c *conn, a [][]byte) kv.Reply {
 	}
 	switch strings.ToLower(string(a[1])) {
 	case "count":
+		if len(a) != 2 {
+			return kv.ErrorReply("ERR wrong number of arguments for 'command|count' command")
+		}
 		return kv.IntReply(int64(len(command.All())))
 	case "list":
 		out := kv.Reply{Kind: kv.Array}

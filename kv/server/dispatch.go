@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"strings"
 
 	"raftkv/kv"
 	"raftkv/kv/command"
@@ -22,7 +23,7 @@ func (c *conn) dispatch(raw []byte) {
 		return
 	}
 	if err := spec.CheckArity(len(args)); err != nil {
-		c.refuse(spec, kv.ReplyError(err.Error()))
+		c.refuse(spec, c.arityError(spec, err))
 		return
 	}
 	if c.multi.active && !controlsTransaction(spec) {
@@ -49,6 +50,17 @@ func (c *conn) dispatch(raw []byte) {
 	} else {
 		c.turn.read(spec, slot, route.Group, args, raw)
 	}
+}
+
+// arityError words an error of arity as Redis does: a wrong EXEC ends its
+// transaction.
+func (c *conn) arityError(spec *command.Spec, err error) kv.ReplyError {
+	text := kv.ReplyError(err.Error())
+	if spec.Name != "exec" {
+		return text
+	}
+	c.multi = transaction{}
+	return "EXECABORT Transaction discarded because of: " + kv.ReplyError(strings.TrimPrefix(string(text), "ERR "))
 }
 
 const onceName = "raftkv.once"
@@ -97,7 +109,7 @@ func (c *conn) refuse(spec *command.Spec, err kv.ReplyError) {
 func (c *conn) local(spec *command.Spec, args [][]byte) {
 	c.turn.settle()
 	r := c.answer(spec, args)
-	if r.Kind == kv.Error && c.multi.active && spec.Name != "exec" {
+	if r.Kind == kv.Error && c.multi.active && spec.Name != "multi" && spec.Name != "watch" {
 		c.multi.broken = true
 	}
 	c.server.Stats.count(spec, outcomeOf(&r))

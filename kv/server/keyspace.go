@@ -147,10 +147,14 @@ func flush(c *conn, args [][]byte) kv.Reply {
 // wait answers how many other replicas have every acknowledged write: those of
 // a quorum, by construction.
 func wait(c *conn, args [][]byte) kv.Reply {
-	for _, a := range args[1:] {
-		if n, err := strconv.ParseInt(string(a), 10, 64); err != nil || n < 0 {
-			return kv.ErrorReply("ERR value is not an integer or out of range")
-		}
+	if _, err := strconv.ParseInt(string(args[1]), 10, 64); err != nil {
+		return kv.ErrorReply("ERR value is not an integer or out of range")
+	}
+	switch timeout, err := strconv.ParseInt(string(args[2]), 10, 64); {
+	case err != nil:
+		return kv.ErrorReply("ERR timeout is not an integer or out of range")
+	case timeout < 0:
+		return kv.ErrorReply("ERR timeout is negative")
 	}
 	n := -1
 	for _, g := range c.server.node.Led() {
