@@ -46,6 +46,8 @@ type conn struct {
 	inline   []byte // an inline command as RESP array
 	protocol int    // 2 or 3
 	closing  bool   // after the replies
+	// writeUntil is the deadline of writes to a client that does not read.
+	writeUntil time.Time
 
 	authenticated bool
 	readonly      bool
@@ -236,7 +238,13 @@ func (c *conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	c.nc.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout))
+	// Setting a deadline costs as much as a small command: one is good for many
+	// replies, as long as half of the time is left.
+	timeout := c.server.opts.WriteTimeout
+	if now := time.Now(); c.writeUntil.Sub(now) < timeout/2 {
+		c.writeUntil = now.Add(timeout)
+		c.nc.SetWriteDeadline(c.writeUntil)
+	}
 	n, err := c.nc.Write(c.out)
 	c.server.Stats.BytesOut.Add(uint64(n))
 	if cap(c.out) > 2*flushBytes {

@@ -52,8 +52,6 @@ func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.R
 		s.Stats.Writes.observe(time.Since(start), 1)
 		return p.Replies[0]
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	if err := route.Group.ReadIndex(ctx, group.Linearizable); err != nil {
 		return errorReply(err)
 	}

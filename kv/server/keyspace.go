@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"strconv"
 
 	"raftkv/kv"
@@ -34,9 +33,7 @@ func (c *conn) elsewhere() kv.Reply {
 
 // view runs fn on a group's state at a safe point.
 func (c *conn) view(g Group, fn func(*command.Ctx)) kv.ReplyError {
-	ctx, cancel := context.WithTimeout(c.server.ctx, readTimeout)
-	defer cancel()
-	if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
+	if err := g.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
 		r := errorReply(err)
 		return kv.ReplyError(r.Str)
 	}

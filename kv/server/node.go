@@ -33,7 +33,7 @@ type Group interface {
 	ID() uint32
 	// Propose queues writes; see group.Proposal.
 	Propose(*group.Proposal)
-	// ReadIndex waits until the local state may be read.
+	// ReadIndex waits until the local state may be read, for a bounded time.
 	ReadIndex(ctx context.Context, mode group.ReadMode) error
 	// View runs fn under the state's read lock.
 	View(fn func(*store.Store))

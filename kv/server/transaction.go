@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"slices"
 
 	"raftkv/kv"
@@ -119,9 +118,7 @@ func watch(c *conn, args [][]byte) kv.Reply {
 	if !route.Leader {
 		return c.server.redirect(route, slot).Reply()
 	}
-	ctx, cancel := context.WithTimeout(c.server.ctx, readTimeout)
-	defer cancel()
-	if err := route.Group.ReadIndex(ctx, group.Linearizable); err != nil {
+	if err := route.Group.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
 		return errorReply(err)
 	}
 	route.Group.View(func(st *store.Store) {
