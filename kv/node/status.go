@@ -180,6 +180,9 @@ func (n *Node) Ready(ctx context.Context) error {
 		if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
 			return err
 		}
+		if _, epoch := g.State().Ownership(); epoch == 0 {
+			return kv.ErrUnserved // a new group that has not taken its slots yet
+		}
 	}
 	return nil
 }
