@@ -2,21 +2,21 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func newDown() *cobra.Command {
-	var data string
+	var local localCluster
 	cmd := &cobra.Command{
-		Use:     "down",
-		Short:   "Stop a local cluster; its data stays",
+		Use:   "down",
+		Short: "Stop a local cluster; its data stays",
+		Long: `Stop a local cluster; its data stays. Nodes that do not end in order within
+15 seconds are killed.`,
 		Example: "  raftkv down\n  raftkv down --data demo",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := openCluster(data, "")
+			c, err := local.open("")
 			if err != nil {
 				return err
 			}
@@ -28,26 +28,18 @@ func newDown() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "nothing of %s runs\n", c.Dir())
 				return nil
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "stopped %d nodes; `raftkv up` resumes them\n", n)
+			fmt.Fprintf(cmd.OutOrStdout(), "stopped %s; `%s` resumes the data\n", count(n, "node"), local.command("up"))
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData, "the cluster's folder")
+	local.add(cmd.Flags())
 	return cmd
 }
 
-// absolute returns path as absolute, or as it is.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
+// count says how many there are of something.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return path
-}
-
-// cutLast splits s around the last sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
+	return fmt.Sprintf("%d %s", n, what)
 }

@@ -14,7 +14,7 @@ func newDump() *cobra.Command {
 		Example: `  raftkv dump log raftkv-data/n1/groups/1
   raftkv dump snapshot raftkv-data/n1/groups/1/snapshots/*/state.snap`,
 	}
-	cmd.AddCommand(
+	family(cmd,
 		dumpKind("log", "Decode a raft log, of a running node too",
 			"a group's folder, a segment (.wal) or a boltdb file (log.db)",
 			"  raftkv dump log raftkv-data/n1/groups/1\n  raftkv dump log raftkv-data/n1/groups/1 --json | jq .commands", dumpLog),

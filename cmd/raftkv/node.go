@@ -2,12 +2,24 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"raftkv/kv/launch"
 )
+
+// nodeAction is something that can be done to one node of a local cluster.
+type nodeAction struct {
+	name, short string
+	// do returns what it did, and what else the user should know.
+	do func(context.Context, *localCluster, *launch.Cluster, string) (done, note string, err error)
+	// already is the state in which there is nothing to do.
+	already launch.State
+	nothing string
+}
 
 func newNode() *cobra.Command {
 	cmd := &cobra.Command{
@@ -18,59 +30,89 @@ func newNode() *cobra.Command {
   raftkv node pause n2     # as a machine that hangs
   raftkv node resume n2`,
 	}
-	cmd.AddCommand(
-		nodeAction("kill", "End a node's process at once (SIGKILL)", "killed", (*launch.Cluster).Kill),
-		nodeAction("pause", "Let a node's process hang (SIGSTOP)", "paused", (*launch.Cluster).Pause),
-		nodeAction("resume", "Let a paused process go on (SIGCONT)", "goes on", (*launch.Cluster).Resume),
-		nodeAction("start", "Start a node that has ended", "serves", startNode),
+	family(cmd,
+		nodeAction{"kill", "End a node's process at once (SIGKILL)", send((*launch.Cluster).Kill, "killed"), launch.Dead, "does not run"}.command(),
+		nodeAction{"pause", "Let a node's process hang (SIGSTOP)", send((*launch.Cluster).Pause, "is paused"), launch.Paused, "is paused already"}.command(),
+		nodeAction{"resume", "Let a paused process go on (SIGCONT)", send((*launch.Cluster).Resume, "goes on"), launch.Running, "is not paused"}.command(),
+		nodeAction{"start", "Start a node that has ended, and wait until it serves", startNode, launch.Running, "runs already"}.command(),
 	)
 	return cmd
 }
 
-func nodeAction(name, short, done string, do func(*launch.Cluster, string) error) *cobra.Command {
-	var data string
+func (a nodeAction) command() *cobra.Command {
+	var local localCluster
 	cmd := &cobra.Command{
-		Use:     name + " ID",
-		Short:   short,
-		Example: fmt.Sprintf("  raftkv node %s n1\n  raftkv node %s n1 --data demo", name, name),
+		Use:     a.name + " ID",
+		Short:   a.short,
+		Example: fmt.Sprintf("  raftkv node %s n1\n  raftkv node %s n1 --data demo", a.name, a.name),
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := openCluster(data, "")
+			c, err := local.open(os.Getenv(passwordVariable))
 			if err != nil {
-				return err
-			}
-			if err := do(c, args[0]); err != nil {
 				return err
 			}
 			n, err := c.Node(args[0])
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s (pid %d)\n", n.ID, done, n.PID)
+			if n.State() == a.already {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", n.ID, a.nothing)
+				return nil
+			}
+			done, note, err := a.do(cmd.Context(), &local, c, n.ID)
+			if errors.Is(err, launch.ErrNotRunning) {
+				return fmt.Errorf("%w: start it with `%s`", err, local.command("node", "start", n.ID))
+			}
+			if err != nil {
+				return err
+			}
+			if n, err = c.Node(n.ID); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s (pid %d)%s\n", n.ID, done, n.PID, note)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData, "the cluster's folder")
+	local.add(cmd.Flags())
 	return cmd
 }
 
-// startNode starts a node and waits until it serves. One that runs is left alone.
-func startNode(c *launch.Cluster, id string) error {
+// send makes an action of a signal.
+func send(signal func(*launch.Cluster, string) error, done string) func(context.Context, *localCluster, *launch.Cluster, string) (string, string, error) {
+	return func(_ context.Context, _ *localCluster, c *launch.Cluster, id string) (string, string, error) {
+		return done, "", signal(c, id)
+	}
+}
+
+// startNode starts a node and waits until it serves; with too few others for
+// that, until it runs.
+func startNode(ctx context.Context, local *localCluster, c *launch.Cluster, id string) (done, note string, err error) {
 	n, err := c.Node(id)
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	switch n.State() {
-	case launch.Running:
-		return nil
-	case launch.Paused:
-		return fmt.Errorf("%s is paused: `raftkv node resume %s`", id, id)
+	if n.State() == launch.Paused {
+		return "", "", fmt.Errorf("%s is paused: `%s`", id, local.command("node", "resume", id))
 	}
 	p, err := c.Start(id)
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	return c.WaitNode(ctx, p)
+	nodes, err := c.Nodes()
+	if err != nil {
+		return "", "", err
+	}
+	running := 0
+	for _, n := range nodes {
+		if n.State() == launch.Running {
+			running++
+		}
+	}
+	if quorum := len(nodes)/2 + 1; running < quorum {
+		note := fmt.Sprintf("; it serves once %d of %s run, now %d", quorum, count(len(nodes), "node"), running)
+		return "runs", note, c.WaitHealthy(ctx, p)
+	}
+	return "serves", "", c.WaitNode(ctx, p)
 }

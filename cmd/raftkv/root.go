@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // Exit codes.
@@ -32,22 +30,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "raftkv:", err)
-	var wrong misuse
-	if errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command") {
+	if wrong := (misuse{}); errors.As(err, &wrong) {
 		fmt.Fprintf(stderr, "Run '%s --help' for what it takes.\n", cmd.CommandPath())
 		return exitMisuse
 	}
 	return exitFailure
 }
 
+// subcommands lists what the program can do, one file each.
+func subcommands() []*cobra.Command {
+	return []*cobra.Command{newServe(), newUp(), newDown(), newStatus(), newNode(), newDump(), newVersion()}
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "raftkv",
 		Short: "A sharded, linearizable key/value store on Raft that speaks the Redis protocol",
-		Long: `raftkv is a linearizable key/value store on Raft that speaks the Redis protocol.
-
-Every flag can also be given as environment variable: --redis-port is
-RAFTKV_REDIS_PORT. The flag wins.`,
+		Long:  "raftkv is a linearizable key/value store on Raft that speaks the Redis protocol.",
 		Example: `  raftkv up                               # three nodes on this machine
   redis-cli -c -p 7001 set greeting hello
   raftkv status
@@ -55,26 +54,29 @@ RAFTKV_REDIS_PORT. The flag wins.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newUp(), newDown(), newStatus(), newNode(), newDump(), newVersion())
+	family(root, subcommands()...)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) }
+	root.SetUsageTemplate(root.UsageTemplate() + environmentHelp)
 	return root
 }
 
-// fromEnvironment fills in flags that were not given from RAFTKV_* variables.
-func fromEnvironment(flags *pflag.FlagSet) error {
-	var failed error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "RAFTKV_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || failed != nil || f.Name == "help" {
-			return
+// family makes cmd a command that only has sub-commands: alone it shows its help,
+// and an unknown one is misuse.
+func family(cmd *cobra.Command, members ...*cobra.Command) {
+	cmd.AddCommand(members...)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
 		}
-		if err := flags.Set(f.Name, value); err != nil {
-			failed = misuse{fmt.Errorf("%s=%s: %w", name, value, err)}
+		text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += "; did you mean " + strings.Join(near, " or ") + "?"
 		}
-	})
-	return failed
+		return misuse{errors.New(text)}
+	}
+	cmd.SuggestionsMinimumDistance = 2
 }
 
 // noArgs refuses positional arguments, as misuse.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,12 @@ with the peer address of any member. The folder remembers both: a restart needs
   raftkv serve --data /var/lib/raftkv     # again`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.Dir == "" {
+				return misuse{errors.New("a data folder is needed: --data DIR")}
+			}
+			if c.Bootstrap && len(c.Join) > 0 {
+				return misuse{errors.New("--bootstrap begins a new cluster and --join enters one that exists: give one of them")}
+			}
 			s.apply(&c)
 			c.Version = versionText()
 			n, err := node.Open(c)

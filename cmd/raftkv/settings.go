@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,15 +11,15 @@ import (
 
 // settings are the flags that serve and up share: how every node runs.
 type settings struct {
-	logStore   string
-	profile    string
+	logStore   choice
+	profile    choice
 	maxValue   size
 	maxMemory  size
 	minFree    size
 	maxClients int
 	replay     time.Duration
 	hang       time.Duration
-	logLevel   string
+	logLevel   choice
 	password   string
 	pprof      bool
 	faults     string
@@ -30,15 +27,18 @@ type settings struct {
 
 func (s *settings) add(f *pflag.FlagSet) {
 	s.maxValue, s.minFree = fsm.DefaultMaxValue, node.DefaultMinFree
-	f.StringVar(&s.logStore, "log-store", "wal", "where log entries go: wal (raft-wal) or boltdb (raft-boltdb); fixed once the folder is made")
-	f.StringVar(&s.profile, "profile", "local", "timing: local (elections in about 300 ms) or wan")
+	s.logStore = choice{"wal", []string{"wal", "boltdb"}}
+	s.profile = choice{"local", []string{"local", "wan"}}
+	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
+	f.Var(&s.logStore, "log-store", "where log entries go: wal (raft-wal) or boltdb (raft-boltdb); fixed once the folder is made")
+	f.Var(&s.profile, "profile", "timing: local (elections in about 300 ms) or wan")
 	f.Var(&s.maxValue, "max-value", "largest value")
 	f.Var(&s.maxMemory, "max-memory", "size of keys and values beyond which writes get -OOM while reads and deletes go on; 0: no limit")
 	f.Var(&s.minFree, "min-free", "free disk below which writes are refused")
 	f.IntVar(&s.maxClients, "max-clients", node.DefaultMaxClients, "most Redis connections of a node")
 	f.DurationVar(&s.replay, "replay-budget", node.DefaultReplayBudget, "take a snapshot when replaying the log after a restart would take longer; negative: never")
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
-	f.StringVar(&s.logLevel, "log-level", "info", "what the node's log tells: debug, info, warn or error")
+	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
@@ -58,45 +58,11 @@ func (s *settings) args(f *pflag.FlagSet) []string {
 }
 
 func (s *settings) apply(c *node.Config) {
-	c.LogStore, c.Profile = s.logStore, s.profile
+	c.LogStore, c.Profile = s.logStore.value, s.profile.value
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout = s.maxClients, s.replay, s.hang
-	c.LogLevel, c.Password, c.Pprof = s.logLevel, s.password, s.pprof
+	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
 	if s.faults != "" {
 		c.DiskFaults = faultFile(s.faults)
 	}
 }
-
-// size is a number of bytes with a unit: 512mb, 1gb, 4096.
-type size int64
-
-var units = []struct {
-	suffix string
-	factor int64
-}{{"gb", 1 << 30}, {"mb", 1 << 20}, {"kb", 1 << 10}, {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"b", 1}, {"", 1}}
-
-func (s *size) Set(text string) error {
-	lower := strings.ToLower(text)
-	for _, u := range units {
-		if number, ok := strings.CutSuffix(lower, u.suffix); ok {
-			n, err := strconv.ParseInt(number, 10, 64)
-			if err != nil || n < 0 || n > 1<<62/u.factor {
-				return fmt.Errorf("%q is no size such as 512mb", text)
-			}
-			*s = size(n * u.factor)
-			return nil
-		}
-	}
-	return nil
-}
-
-func (s *size) String() string {
-	for _, u := range units[:3] {
-		if n := int64(*s); n >= u.factor && n%u.factor == 0 {
-			return fmt.Sprintf("%d%s", n/u.factor, u.suffix)
-		}
-	}
-	return strconv.FormatInt(int64(*s), 10)
-}
-
-func (*size) Type() string { return "size" }

@@ -19,7 +19,8 @@ import (
 )
 
 func newStatus() *cobra.Command {
-	var data, addr string
+	var local localCluster
+	var addr string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -29,9 +30,12 @@ func newStatus() *cobra.Command {
   raftkv status --json | jq '.groups[0].leader'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addrs := []string{addr}
+			addrs := []string{strings.TrimRight(strings.TrimPrefix(addr, "http://"), "/")}
 			if addr == "" {
-				addrs = localAddrs(data)
+				var err error
+				if addrs, err = local.addrs(); err != nil {
+					return err
+				}
 			}
 			status, raw, err := fetchStatus(cmd.Context(), addrs)
 			if err != nil {
@@ -45,22 +49,22 @@ func newStatus() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&data, "data", defaultData, "the folder of a local cluster")
+	local.add(f)
 	f.StringVar(&addr, "addr", "", "HTTP address of any node; default: those of the local cluster")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// localAddrs lists the HTTP addresses of the local cluster in data, those first
-// that answer soonest.
-func localAddrs(data string) []string {
-	c, err := openCluster(data, "")
+// addrs lists the HTTP addresses of the cluster's nodes, those first that answer
+// soonest.
+func (l *localCluster) addrs() ([]string, error) {
+	c, err := l.open("")
 	if err != nil {
-		return []string{node.DefaultHTTP}
+		return nil, err
 	}
 	nodes, err := c.Nodes()
-	if err != nil {
-		return []string{node.DefaultHTTP}
+	if errors.Is(err, launch.ErrNoCluster) && l.data == defaultData {
+		return []string{node.DefaultHTTP}, nil // of a node that was started by serve, perhaps
 	}
 	var running, others []string
 	for _, n := range nodes {
@@ -70,7 +74,7 @@ func localAddrs(data string) []string {
 			others = append(others, n.HTTP)
 		}
 	}
-	return append(running, others...)
+	return append(running, others...), err
 }
 
 // fetchStatus asks one address after the other.
@@ -85,7 +89,7 @@ func fetchStatus(ctx context.Context, addrs []string) (status kv.Status, raw []b
 		}
 		errs = append(errs, err)
 	}
-	return status, nil, fmt.Errorf("no node answers; is the cluster running (`raftkv up`)? %w", errors.Join(errs...))
+	return status, nil, fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,118 +13,108 @@ import (
 	"raftkv/kv/launch"
 )
 
-// defaultData is where a local cluster lies unless --data says otherwise.
-const defaultData = "raftkv-data"
-
-const (
-	// startTimeout bounds how long a cluster may take until it serves.
-	startTimeout = time.Minute
-	// stopGrace is how long nodes may take to end in order.
-	stopGrace = 15 * time.Second
-)
+// upOptions are the flags of up.
+type upOptions struct {
+	localCluster
+	settings
+	spec   launch.Spec
+	detach bool
+}
 
 func newUp() *cobra.Command {
-	var s settings
-	var data string
-	var detach bool
-	spec := launch.Spec{}
+	var o upOptions
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a local cluster, one process a node",
-		Long: `Start a local cluster, one process a node, and stay until Ctrl-C stops it.
+		Long: `Start a local cluster, one process a node, and stay until Ctrl-C stops it. Nodes
+that die, hang or come back meanwhile are reported.
 
 With --detach it returns once the cluster serves; 'raftkv down' stops it. Started
-again on the same folder it resumes the data.`,
+again on the same folder it resumes the data, with the settings of before unless
+others are given.`,
 		Example: `  raftkv up
   raftkv up --nodes 5 --data demo --detach
   raftkv up --log-store boltdb --replay-budget 500ms`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := openCluster(data, s.password)
+			c, err := o.open(o.password)
 			if err != nil {
 				return err
 			}
-			spec.Flags = s.args(cmd.Flags())
-			if err := prepare(cmd, c, spec); err != nil {
+			o.spec.Flags = o.args(cmd.Flags())
+			if err := o.prepare(cmd, c); err != nil {
 				return err
 			}
-			return up(cmd.Context(), c, detach, cmd.OutOrStdout())
+			return o.up(cmd.Context(), c, cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&data, "data", defaultData, "the cluster's folder")
-	f.IntVar(&spec.Nodes, "nodes", 3, "how many nodes")
-	f.IntVar(&spec.RedisPort, "redis-port", 7001, "Redis port of the first node; the others count up")
-	f.IntVar(&spec.HTTPPort, "http-port", 8001, "HTTP port of the first node")
-	f.IntVar(&spec.PeerPort, "peer-port", 9001, "peer port of the first node")
-	f.BoolVar(&detach, "detach", false, "return once the cluster serves, and leave it running")
-	s.add(f)
+	o.localCluster.add(f)
+	f.IntVar(&o.spec.Nodes, "nodes", 3, "how many nodes")
+	f.IntVar(&o.spec.RedisPort, "redis-port", 7001, "Redis port of the first node; the others count up")
+	f.IntVar(&o.spec.HTTPPort, "http-port", 8001, "HTTP port of the first node")
+	f.IntVar(&o.spec.PeerPort, "peer-port", 9001, "peer port of the first node")
+	f.BoolVar(&o.detach, "detach", false, "return once the cluster serves, and leave it running")
+	o.settings.add(f)
 	return cmd
 }
 
-// openCluster returns the cluster in data; its nodes run this very program.
-func openCluster(data, password string) (*launch.Cluster, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+// prepare makes the cluster's file, or sees that it fits what is asked for.
+func (o *upOptions) prepare(cmd *cobra.Command, c *launch.Cluster) error {
+	begun, err := c.Begun()
+	if err != nil && !errors.Is(err, launch.ErrNoCluster) {
+		return err
 	}
-	var environ []string
-	if password != "" {
-		environ = append(environ, "RAFTKV_PASSWORD="+password)
+	if !begun {
+		if err := o.spec.Check(); err != nil {
+			return misuse{err}
+		}
+		if err := c.Create(o.spec); err != nil {
+			return err
+		}
+	} else if err := o.fits(cmd, c); err != nil {
+		return err
 	}
-	return launch.Open(data, self, environ...)
+	if begun && len(o.spec.Flags) > 0 {
+		if err := c.AddFlags(o.spec.Flags); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.password != "":
+		return c.Require(passwordVariable)
+	case cmd.Flags().Changed("password"): // --password= takes it away
+		return c.Require()
+	}
+	return nil
 }
 
-// prepare makes the cluster's file, or sees that it fits what is asked for.
-func prepare(cmd *cobra.Command, c *launch.Cluster, spec launch.Spec) error {
+// fits refuses to change what is fixed once a cluster has begun.
+func (o *upOptions) fits(cmd *cobra.Command, c *launch.Cluster) error {
 	nodes, err := c.Nodes()
-	if errors.Is(err, launch.ErrNoCluster) {
-		return c.Create(spec)
-	}
 	if err != nil {
 		return err
 	}
-	if cmd.Flags().Changed("nodes") && spec.Nodes != len(nodes) {
+	if cmd.Flags().Changed("nodes") && o.spec.Nodes != len(nodes) {
 		return fmt.Errorf("%s has a cluster of %d nodes: leave --nodes out to resume it, or take another folder with --data", c.Dir(), len(nodes))
 	}
-	for flag, port := range map[string]int{"redis-port": spec.RedisPort, "http-port": spec.HTTPPort, "peer-port": spec.PeerPort} {
-		addr := map[string]string{"redis-port": nodes[0].Redis, "http-port": nodes[0].HTTP, "peer-port": nodes[0].Peer}[flag]
-		if cmd.Flags().Changed(flag) && addr != fmt.Sprintf("127.0.0.1:%d", port) {
-			return fmt.Errorf("%s has a cluster whose first node is at %s: leave --%s out to resume it, or take another folder with --data", c.Dir(), addr, flag)
+	for _, p := range []struct {
+		flag string
+		port int
+		addr string
+	}{{"redis-port", o.spec.RedisPort, nodes[0].Redis}, {"http-port", o.spec.HTTPPort, nodes[0].HTTP}, {"peer-port", o.spec.PeerPort, nodes[0].Peer}} {
+		if cmd.Flags().Changed(p.flag) && p.addr != fmt.Sprintf("127.0.0.1:%d", p.port) {
+			return fmt.Errorf("%s has a cluster whose first node is at %s: leave --%s out to resume it, or take another folder with --data", c.Dir(), p.addr, p.flag)
 		}
-	}
-	if len(spec.Flags) > 0 {
-		return c.SetFlags(spec.Flags)
 	}
 	return nil
 }
 
 // up starts what does not run yet and waits until all of it serves.
-func up(ctx context.Context, c *launch.Cluster, detach bool, out io.Writer) error {
-	if err := c.CheckPorts(); err != nil {
-		return err
-	}
-	nodes, err := c.Nodes()
+func (o *upOptions) up(ctx context.Context, c *launch.Cluster, out io.Writer) error {
+	processes, err := o.start(c)
 	if err != nil {
 		return err
-	}
-	var processes []*launch.Process
-	for _, n := range nodes {
-		if n.State() != launch.Dead {
-			continue
-		}
-		p, err := c.Start(n.ID)
-		if err != nil {
-			return errors.Join(err, c.StopThose(processes, stopGrace))
-		}
-		processes = append(processes, p)
-	}
-	if len(processes) == 0 {
-		fmt.Fprintf(out, "The cluster in %s runs already; `raftkv status` shows it, `raftkv down` stops it.\n", c.Dir())
-		if detach {
-			return nil
-		}
-		return errors.New("it was not started here, and so is not stopped here")
 	}
 	ready, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -135,44 +125,95 @@ func up(ctx context.Context, c *launch.Cluster, detach bool, out io.Writer) erro
 		}
 		return errors.Join(err, stopErr)
 	}
-	if nodes, err = c.Nodes(); err != nil {
+	if len(processes) == 0 {
+		fmt.Fprintf(out, "The cluster in %s runs already; `%s` shows it, `%s` stops it.\n", c.Dir(), o.command("status"), o.command("down"))
+		if len(o.spec.Flags) > 0 {
+			fmt.Fprintln(out, "What was set now takes effect when its nodes start again.")
+		}
+		if o.detach {
+			return nil
+		}
+		return errors.New("it was not started here, and so is not stopped here")
+	}
+	if err := o.greet(out, c); err != nil {
 		return err
 	}
-	greet(out, c, nodes, detach)
-	if detach {
+	if o.detach {
 		return nil
 	}
-	err = c.Watch(ctx, processes, func(text string) { fmt.Fprintln(out, time.Now().Format("15:04:05"), text) })
-	return errors.Join(err, stop(c, out))
+	if err := c.Watch(ctx, processes, func(e launch.Event) { o.report(out, e) }); err != nil {
+		// As when somebody removed the folder: what was started here must not stay.
+		return errors.Join(err, c.StopThose(processes, stopGrace))
+	}
+	n, err := c.Stop(stopGrace)
+	fmt.Fprintf(out, "stopped %s\n", count(n, "node"))
+	return err
+}
+
+// start starts the nodes that do not run, all or none.
+func (o *upOptions) start(c *launch.Cluster) ([]*launch.Process, error) {
+	nodes, err := c.Nodes()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		if n.State() == launch.Paused {
+			return nil, fmt.Errorf("%s is paused: `%s`", n.ID, o.command("node", "resume", n.ID))
+		}
+	}
+	if err := c.CheckPorts(); err != nil {
+		return nil, err
+	}
+	var processes []*launch.Process
+	for _, n := range nodes {
+		if n.State() != launch.Dead {
+			continue
+		}
+		p, err := c.Start(n.ID)
+		if err != nil {
+			return nil, errors.Join(err, c.StopThose(processes, stopGrace))
+		}
+		processes = append(processes, p)
+	}
+	return processes, nil
 }
 
 // greet tells how to talk to the cluster.
-func greet(out io.Writer, c *launch.Cluster, nodes []launch.Node, detach bool) {
-	fmt.Fprintf(out, "raftkv: %d nodes serve; data in %s\n", len(nodes), c.Dir())
+func (o *upOptions) greet(out io.Writer, c *launch.Cluster) error {
+	nodes, err := c.Nodes()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "raftkv: %s serve; data in %s\n", count(len(nodes), "node"), o.data)
 	for _, n := range nodes {
 		fmt.Fprintf(out, "  %s  redis %s  http %s  peer %s  pid %d\n", n.ID, n.Redis, n.HTTP, n.Peer, n.PID)
 	}
 	first := nodes[0]
-	_, port, _ := cutLast(first.Redis, ":")
+	_, port, err := net.SplitHostPort(first.Redis)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "Try:  redis-cli -c -p %s set a 1\n", port)
 	fmt.Fprintf(out, "      curl http://%s/v1/kv/a\n", first.HTTP)
-	where := ""
-	if c.Dir() != absolute(defaultData) {
-		where = " --data " + c.Dir()
-	}
-	fmt.Fprintf(out, "      raftkv status%s\n", where)
-	fmt.Fprintf(out, "      raftkv node kill n1%s    # who leads now?\n", where)
-	if detach {
-		fmt.Fprintf(out, "Stop it with:  raftkv down%s\n", where)
+	fmt.Fprintf(out, "      %s\n", o.command("status"))
+	fmt.Fprintf(out, "      %s    # who leads now?\n", o.command("node", "kill", "n1"))
+	if o.detach {
+		fmt.Fprintf(out, "Stop it with:  %s\n", o.command("down"))
 	} else {
 		fmt.Fprintln(out, "Ctrl-C stops it and keeps the data.")
 	}
+	return nil
 }
 
-func stop(c *launch.Cluster, out io.Writer) error {
-	n, err := c.Stop(stopGrace)
-	if n > 0 {
-		fmt.Fprintf(out, "stopped %d nodes\n", n)
+// report tells what happened to a node.
+func (o *upOptions) report(out io.Writer, e launch.Event) {
+	n := e.Node
+	text := fmt.Sprintf("%s %s (pid %d)", n.ID, e.Change, n.PID)
+	switch e.Change {
+	case launch.Ended:
+		text = fmt.Sprintf("%s exited: %s (pid %d); restart it with `%s`", n.ID, e.Reason, n.PID, o.command("node", "start", n.ID))
+	case launch.Stopped:
+		text += fmt.Sprintf("; let it go on with `%s`", o.command("node", "resume", n.ID))
 	}
-	return err
+	fmt.Fprintln(out, time.Now().Format("15:04:05"), text)
 }

@@ -5,39 +5,33 @@
 package launch
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"slices"
+	"strings"
 )
 
-// ErrNoCluster: the folder has no cluster that was made by `raftkv up`.
-var ErrNoCluster = errors.New("there is no cluster here")
-
-const (
-	fileName   = "cluster.json"
-	fileFormat = 1
+// Errors that callers may want to explain.
+var (
+	// ErrNoCluster: the folder has no cluster that was made by `raftkv up`.
+	ErrNoCluster = errors.New("there is no cluster here")
+	// ErrNotRunning: the node's process has ended.
+	ErrNotRunning = errors.New("does not run")
 )
 
 // Node is one server process of a local cluster.
 type Node struct {
 	ID    string   `json:"id"`
-	Dir   string   `json:"dir"` // data folder, absolute
+	Dir   string   `json:"dir"` // data folder, absolute: always in the cluster's folder, even after that was moved
 	Redis string   `json:"redis"`
 	HTTP  string   `json:"http"`
 	Peer  string   `json:"peer"`
-	Flags []string `json:"flags,omitempty"` // of `raftkv serve`, beside the ones above
+	Flags []string `json:"flags,omitempty"` // of `raftkv serve`, beside the ones above; as --name=value
 	PID   int      `json:"pid,omitempty"`   // of the last process; see State
-}
-
-// file is the content of cluster.json.
-type file struct {
-	Format int    `json:"format"`
-	Nodes  []Node `json:"nodes"`
+	// ConsoleFrom is where in console.log the last process's output begins.
+	ConsoleFrom int64 `json:"console_from,omitempty"`
 }
 
 // Cluster is a local cluster. Several processes may use one at the same time.
@@ -45,7 +39,7 @@ type file struct {
 type Cluster struct {
 	dir     string
 	binary  string
-	environ []string // beside this process's
+	environ []string // for the nodes, beside this process's
 }
 
 // Spec says what a new cluster is made of.
@@ -55,14 +49,28 @@ type Spec struct {
 	Flags                         []string
 }
 
-// Open returns the cluster in dir. Its nodes are run with the program binary, with
-// environ added to this process's environment.
+// Open returns the cluster in dir. Its nodes are run with the program binary and
+// this process's environment, without the RAFTKV_* variables there (they are
+// flags of this command, not of the nodes), and with environ.
 func Open(dir, binary string, environ ...string) (*Cluster, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{dir: abs, binary: binary, environ: environ}, nil
+	return &Cluster{dir: resolve(abs), binary: binary, environ: environ}, nil
+}
+
+// resolve follows symbolic links as far as path exists: processes are recognized
+// by their folder, which therefore needs one name.
+func resolve(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolve(parent), filepath.Base(path))
 }
 
 // Dir returns the cluster's folder.
@@ -76,36 +84,35 @@ func (c *Cluster) Nodes() ([]Node, error) {
 
 // Node returns one of the nodes.
 func (c *Cluster) Node(id string) (Node, error) {
-	nodes, err := c.Nodes()
+	f, err := c.read()
 	if err != nil {
 		return Node{}, err
 	}
-	var ids []string
-	for _, n := range nodes {
-		if n.ID == id {
-			return n, nil
-		}
-		ids = append(ids, n.ID)
+	n, err := f.node(id)
+	if err != nil {
+		return Node{}, err
 	}
-	return Node{}, fmt.Errorf("there is no node %q: there are %v", id, ids)
+	return *n, nil
 }
 
-// Create records the nodes of a new cluster; they are started by Start.
+// Create records the nodes of a new cluster; they are started by Start. A cluster
+// that was recorded but never began, as when its ports were in use, is replaced.
 func (c *Cluster) Create(spec Spec) error {
-	if spec.Nodes < 1 || spec.Nodes > 100 {
-		return fmt.Errorf("%d nodes: take 1 to 100, best an odd number", spec.Nodes)
+	if err := spec.Check(); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
 	return c.update(func(f *file) error {
-		if len(f.Nodes) > 0 {
+		if f.begun() {
 			return fmt.Errorf("%s has a cluster already", c.dir)
 		}
+		f.Nodes = nil
 		for i := range spec.Nodes {
 			id := fmt.Sprintf("n%d", i+1)
 			f.Nodes = append(f.Nodes, Node{
-				ID: id, Dir: filepath.Join(c.dir, id), Flags: spec.Flags,
+				ID: id, Dir: filepath.Join(c.dir, id), Flags: slices.Clone(spec.Flags),
 				Redis: local(spec.RedisPort + i), HTTP: local(spec.HTTPPort + i), Peer: local(spec.PeerPort + i),
 			})
 		}
@@ -113,75 +120,83 @@ func (c *Cluster) Create(spec Spec) error {
 	})
 }
 
-// SetFlags replaces the flags that nodes are started with from now on.
+// Check refuses ports that do not exist or that two listeners would share.
+func (s *Spec) Check() error {
+	if s.Nodes < 1 || s.Nodes > 100 {
+		return fmt.Errorf("%d nodes: take 1 to 100, best an odd number", s.Nodes)
+	}
+	used := make(map[int]string)
+	for _, ports := range []struct {
+		name  string
+		first int
+	}{{"redis", s.RedisPort}, {"http", s.HTTPPort}, {"peer", s.PeerPort}} {
+		for i := range s.Nodes {
+			port, user := ports.first+i, fmt.Sprintf("%s of n%d", ports.name, i+1)
+			if port < 1 || port > 65535 {
+				return fmt.Errorf("port %d (%s): ports go from 1 to 65535", port, user)
+			}
+			if other := used[port]; other != "" {
+				return fmt.Errorf("port %d would be both %s and %s: %d nodes take as many consecutive ports of each kind", port, other, user, s.Nodes)
+			}
+			used[port] = user
+		}
+	}
+	return nil
+}
+
+// Begun tells whether a node of the cluster has ever run, or runs now: then the
+// folder holds data.
+func (c *Cluster) Begun() (bool, error) {
+	f, err := c.read()
+	return f.begun(), err
+}
+
+// SetFlags replaces the flags that all nodes are started with from now on.
 func (c *Cluster) SetFlags(flags []string) error {
+	return c.eachFlags(func([]string) []string { return slices.Clone(flags) })
+}
+
+// AddFlags is SetFlags for some flags alone: those of other names stay. A log
+// store that was chosen once must be named at every start.
+func (c *Cluster) AddFlags(flags []string) error {
+	return c.eachFlags(func(old []string) []string { return merge(old, flags) })
+}
+
+func (c *Cluster) eachFlags(change func(old []string) []string) error {
 	return c.update(func(f *file) error {
 		for i := range f.Nodes {
-			f.Nodes[i].Flags = flags
+			f.Nodes[i].Flags = change(f.Nodes[i].Flags)
 		}
 		return nil
 	})
 }
 
-// SetFlagsOf replaces the flags of one node.
+func merge(old, new []string) []string {
+	name := func(flag string) string { before, _, _ := strings.Cut(flag, "="); return before }
+	out := slices.DeleteFunc(slices.Clone(old), func(o string) bool {
+		return slices.ContainsFunc(new, func(n string) bool { return name(n) == name(o) })
+	})
+	return append(out, new...)
+}
+
+// SetFlagsOf replaces all flags of one node.
 func (c *Cluster) SetFlagsOf(id string, flags []string) error {
 	return c.update(func(f *file) error {
-		for i := range f.Nodes {
-			if f.Nodes[i].ID == id {
-				f.Nodes[i].Flags = flags
-				return nil
-			}
+		n, err := f.node(id)
+		if err == nil {
+			n.Flags = slices.Clone(flags)
 		}
-		return fmt.Errorf("there is no node %q", id)
+		return err
+	})
+}
+
+// Require names the variables without which no node may be started from now on,
+// such as the password's: a node started without it would let anyone in.
+func (c *Cluster) Require(variables ...string) error {
+	return c.update(func(f *file) error {
+		f.Require = variables
+		return nil
 	})
 }
 
 func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
-func (c *Cluster) read() (file, error) {
-	var f file
-	path := filepath.Join(c.dir, fileName)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("%s: %w: start one with `raftkv up`", c.dir, ErrNoCluster)
-	}
-	if err != nil {
-		return f, err
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return f, fmt.Errorf("%s does not parse: %w", path, err)
-	}
-	if f.Format != fileFormat {
-		return f, fmt.Errorf("%s has format %d, this program knows %d", path, f.Format, fileFormat)
-	}
-	return f, nil
-}
-
-// update changes the file, one process at a time. The change is whole or none.
-func (c *Cluster) update(change func(*file) error) error {
-	lock, err := os.OpenFile(filepath.Join(c.dir, fileName+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return err
-	}
-	f, err := c.read()
-	if err != nil && !errors.Is(err, ErrNoCluster) {
-		return err
-	}
-	f.Format = fileFormat
-	if err := change(&f); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(c.dir, fileName)
-	if err := os.WriteFile(path+".tmp", append(b, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
-}

@@ -5,38 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
-// CheckPorts fails if anything listens on an address that a node needs which
-// does not run, and names all of them.
-func (c *Cluster) CheckPorts() error {
-	nodes, err := c.Nodes()
-	if err != nil {
-		return err
-	}
-	var taken []string
-	for _, n := range nodes {
-		if n.State() != Dead {
-			continue
-		}
-		for _, a := range []struct{ name, addr string }{{"redis", n.Redis}, {"http", n.HTTP}, {"peer", n.Peer}} {
-			l, err := net.Listen("tcp", a.addr)
-			if err != nil {
-				taken = append(taken, fmt.Sprintf("%s (%s of %s)", a.addr, a.name, n.ID))
-				continue
-			}
-			l.Close()
-		}
-	}
-	if len(taken) > 0 {
-		return fmt.Errorf("in use already: %s; nothing was started. Stop what uses them, or take others with --redis-port, --http-port and --peer-port", strings.Join(taken, ", "))
-	}
-	return nil
-}
+// probeTimeout bounds one question to a node, which may be paused.
+const probeTimeout = 2 * time.Second
 
 // WaitReady waits until every node serves linearizable reads. It fails at once
 // if one of the processes ends, with what that had to say.
@@ -45,25 +22,38 @@ func (c *Cluster) WaitReady(ctx context.Context, processes []*Process) error {
 	if err != nil {
 		return err
 	}
-	return wait(ctx, nodes, processes)
+	return wait(ctx, nodes, processes, (*Node).Ready)
 }
 
-func wait(ctx context.Context, nodes []Node, processes []*Process) error {
+// WaitNode waits until a node that was started serves linearizable reads.
+func (c *Cluster) WaitNode(ctx context.Context, p *Process) error {
+	return wait(ctx, []Node{p.Node}, []*Process{p}, (*Node).Ready)
+}
+
+// WaitHealthy waits until a node that was started answers, though it may lack a
+// quorum of others to serve.
+func (c *Cluster) WaitHealthy(ctx context.Context, p *Process) error {
+	return wait(ctx, []Node{p.Node}, []*Process{p}, (*Node).Healthy)
+}
+
+func wait(ctx context.Context, nodes []Node, processes []*Process, probe func(*Node, context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
 	defer cancel(nil)
 	for _, p := range processes {
-		go func() {
+		watchers.Go(func() {
 			select {
 			case <-p.Done():
-				cancel(fmt.Errorf("%s did not start (%v):\n%s", p.Node.ID, p.Err(), p.Node.Complaint()))
+				cancel(fmt.Errorf("%s did not start (%s):\n%s", p.Node.ID, p.reason(), p.Node.Complaint()))
 			case <-ctx.Done():
 			}
-		}()
+		})
 	}
 	for _, n := range nodes {
-		var last error
 		for {
-			if last = n.Ready(ctx); last == nil {
+			last := probe(&n, ctx)
+			if last == nil {
 				break
 			}
 			select {
@@ -74,22 +64,22 @@ func wait(ctx context.Context, nodes []Node, processes []*Process) error {
 			if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 				return cause
 			}
-			return fmt.Errorf("%s is not ready: %w; see %s", n.ID, last, n.Dir+"/log/node.jsonl")
+			return fmt.Errorf("%s is not ready: %w; see %s", n.ID, last, filepath.Join(n.Dir, "log", "node.jsonl"))
 		}
 	}
 	return nil
 }
 
-// WaitNode waits until a node that was started serves linearizable reads.
-func (c *Cluster) WaitNode(ctx context.Context, p *Process) error {
-	return wait(ctx, []Node{p.Node}, []*Process{p})
-}
-
 // Ready returns nil if the node serves linearizable reads now.
-func (n *Node) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+func (n *Node) Ready(ctx context.Context) error { return n.ask(ctx, "/readyz") }
+
+// Healthy returns nil if the node's process answers and has not failed.
+func (n *Node) Healthy(ctx context.Context) error { return n.ask(ctx, "/healthz") }
+
+func (n *Node) ask(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.HTTP+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.HTTP+path, nil)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,8 @@ type Config struct {
 	Fill bool
 	// Seed makes runs choose the same keys; 0: another one each time.
 	Seed uint64
+	// Begin, if set, is called when the part of the run that counts begins.
+	Begin func()
 	// Progress, if set, is called about every second while the load runs.
 	Progress func(Progress)
 }

@@ -16,18 +16,18 @@ const (
 
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, digits) }
 
-// maxShards bounds how many clients share a shard's lock: a histogram takes
+// maxStripes bounds how many clients share a stripe's lock: a histogram takes
 // 170 KiB, so a thousand clients cannot have their own.
-const maxShards = 8
+const maxStripes = 8
 
-// recorder collects what clients measure. Clients write into shards; collect
+// recorder collects what clients measure. Clients write into stripes; collect
 // moves that into the totals.
 type recorder struct {
-	shards []shard
-	total  measurements
+	stripes []stripe
+	total   measurements
 }
 
-type shard struct {
+type stripe struct {
 	mu sync.Mutex
 	measurements
 }
@@ -87,9 +87,9 @@ func (m *measurements) all() *hdrhistogram.Histogram {
 }
 
 func newRecorder(clients int) *recorder {
-	r := &recorder{shards: make([]shard, min(clients, maxShards)), total: newMeasurements()}
-	for i := range r.shards {
-		r.shards[i].measurements = newMeasurements()
+	r := &recorder{stripes: make([]stripe, min(clients, maxStripes)), total: newMeasurements()}
+	for i := range r.stripes {
+		r.stripes[i].measurements = newMeasurements()
 	}
 	return r
 }
@@ -97,7 +97,7 @@ func newRecorder(clients int) *recorder {
 // batch notes the operations of one batch that ended at end; starts tells when
 // each began to count. It returns how many succeeded.
 func (r *recorder) batch(client int, ops []Op, starts []time.Time, end time.Time) (succeeded int) {
-	s := &r.shards[client%len(r.shards)]
+	s := &r.stripes[client%len(r.stripes)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range ops {
@@ -116,11 +116,11 @@ func (r *recorder) batch(client int, ops []Op, starts []time.Time, end time.Time
 	return succeeded
 }
 
-// collect moves what the shards hold into the totals, and into interval.
+// collect moves what the stripes hold into the totals, and into interval.
 func (r *recorder) collect(interval *measurements) {
 	interval.reset()
-	for i := range r.shards {
-		s := &r.shards[i]
+	for i := range r.stripes {
+		s := &r.stripes[i]
 		s.mu.Lock()
 		interval.add(&s.measurements)
 		s.reset()

@@ -46,6 +46,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		run.left = new(atomic.Int64)
 		run.left.Store(c.Requests)
 	}
+	if c.Begin != nil {
+		c.Begin()
+	}
 	return run.run(ctx, clients), nil
 }
 

@@ -34,18 +34,18 @@ func inlineWord(line []byte) (word, rest []byte, ok bool) {
 	word = []byte{}
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; c {
-		case ' ', '\t', '\r', '\n', '\v', '\f', 0:
+		case ' ', '\t', '\r', '\n', 0: // \v and \f only stand between words
 			return word, line[i:], true
 		case '"', '\'':
 			quoted, n, ok := inlineQuoted(line[i+1:], c)
 			if !ok {
 				return nil, nil, false
 			}
-			i += 1 + n
-			if i+1 < len(line) && !isSpace(line[i+1]) {
+			rest = line[i+1+n+1:]
+			if len(rest) > 0 && !isSpace(rest[0]) {
 				return nil, nil, false
 			}
-			word = append(word, quoted...)
+			return append(word, quoted...), rest, true
 		default:
 			word = append(word, c)
 		}

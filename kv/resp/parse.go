@@ -2,11 +2,7 @@
 // as servers get them, replies as clients get them. It knows no command.
 package resp
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Limits of the request parser, as in Redis.
 const (
@@ -35,30 +31,29 @@ func ParseCommand(buf []byte, args [][]byte, maxBulk int) ([][]byte, int, error)
 		return args, 0, ErrIncomplete
 	}
 	if buf[0] != '*' {
-		return args, 0, ProtocolError(fmt.Sprintf("expected '*', got '%c'", buf[0]))
+		return args, 0, unexpected('*', buf[0])
 	}
-	count, pos, err := parseLength(buf, 1, "invalid multibulk length", "too big mbulk count string")
+	line, pos, err := header(buf, 0, "too big mbulk count string")
 	if err != nil {
 		return args, 0, err
 	}
-	if count > MaxArgs {
+	count, ok := parseLength(line[1:])
+	if !ok || count > MaxArgs {
 		return args, 0, ProtocolError("invalid multibulk length")
 	}
 	for range count {
-		if pos >= len(buf) {
-			return args, 0, ErrIncomplete
-		}
-		if buf[pos] != '$' {
-			return args, 0, ProtocolError(fmt.Sprintf("expected '$', got '%c'", buf[pos]))
-		}
-		size, start, err := parseLength(buf, pos+1, "invalid bulk length", "too big bulk count string")
+		line, start, err := header(buf, pos, "too big bulk count string")
 		if err != nil {
 			return args, 0, err
 		}
-		if size < 0 || size > maxBulk {
+		if buf[pos] != '$' {
+			return args, 0, unexpected('$', buf[pos])
+		}
+		size, ok := parseLength(line[1:])
+		if !ok || size < 0 || size > maxBulk {
 			return args, 0, ProtocolError("invalid bulk length")
 		}
-		if len(buf) < start+size+2 {
+		if len(buf)-start < size+2 {
 			return args, 0, ErrIncomplete
 		}
 		// Like Redis, the two bytes behind a bulk are skipped unread.
@@ -68,36 +63,50 @@ func ParseCommand(buf []byte, args [][]byte, maxBulk int) ([][]byte, int, error)
 	return args, pos, nil
 }
 
-// parseLength reads a decimal line at pos and returns its value and the
-// position behind its line end.
-func parseLength(buf []byte, pos int, invalid, tooLong string) (n, next int, err error) {
-	negative := pos < len(buf) && buf[pos] == '-'
-	i := pos
-	if negative {
-		i++
-	}
-	digits := i
-	for ; i < len(buf) && buf[i] >= '0' && buf[i] <= '9'; i++ {
-		if i-digits > 18 {
-			return 0, 0, ProtocolError(invalid)
-		}
-		n = n*10 + int(buf[i]-'0')
-	}
-	if i+1 < len(buf) {
-		if i == digits || buf[i] != '\r' {
-			return 0, 0, ProtocolError(invalid)
-		}
-		if negative {
-			n = -n
-		}
-		return n, i + 2, nil
-	}
-	// No whole line yet: either more will come, or it can never become one.
-	if i < len(buf) && (buf[i] != '\r' || i == digits) {
-		return 0, 0, ProtocolError(invalid)
-	}
-	if len(buf)-pos > MaxInline && bytes.IndexByte(buf[pos:], '\r') < 0 {
-		return 0, 0, ProtocolError(tooLong)
-	}
-	return 0, 0, ErrIncomplete
+func unexpected(want, got byte) ProtocolError {
+	return ProtocolError("expected '" + string([]byte{want}) + "', got '" + string([]byte{got}) + "'")
 }
+
+// header returns the line at pos without its end, and the position behind it.
+// Like Redis it looks for \r only, and takes the byte behind it for \n.
+func header(buf []byte, pos int, tooLong string) (line []byte, next int, err error) {
+	for i := pos; i < len(buf); i++ { // faster than bytes.IndexByte for a few digits
+		if buf[i] != '\r' {
+			continue
+		}
+		if i+1 == len(buf) {
+			return nil, 0, ErrIncomplete
+		}
+		return buf[pos:i], i + 2, nil
+	}
+	if len(buf)-pos > MaxInline {
+		return nil, 0, ProtocolError(tooLong)
+	}
+	return nil, 0, ErrIncomplete
+}
+
+// parseLength reads a decimal number as strictly as Redis: no sign +, no
+// leading zeros.
+func parseLength(digits []byte) (n int, ok bool) {
+	negative := len(digits) > 0 && digits[0] == '-'
+	if negative {
+		digits = digits[1:]
+	}
+	if len(digits) == 0 || len(digits) > maxLengthDigits || digits[0] == '0' && (negative || len(digits) > 1) {
+		return 0, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// maxLengthDigits keeps parseLength from overflowing; no length of use comes
+// near.
+const maxLengthDigits = 18

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 const (
 	maxReplyBulk  = 512 << 20
 	maxReplyDepth = 16
+	maxReplyLine  = 64 << 10
 )
 
 // ReadReply reads one reply of either protocol version. It fails with the
@@ -61,9 +63,17 @@ func readReply(r *bufio.Reader, depth int) (kv.Reply, error) {
 
 // readLine returns a line without its end, at least one byte.
 func readLine(r *bufio.Reader) ([]byte, error) {
-	line, err := r.ReadBytes('\n')
-	if err != nil {
-		return nil, err
+	var line []byte
+	for full := true; full; {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		full = errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !full {
+			return nil, err
+		}
+		if len(line) > maxReplyLine {
+			return nil, ProtocolError("too long line in reply")
+		}
 	}
 	if len(line) < 3 || line[len(line)-2] != '\r' {
 		return nil, ProtocolError(fmt.Sprintf("bad reply line %.40q", line))
@@ -110,6 +120,9 @@ func readElems(r *bufio.Reader, kind byte, n int64, depth int) (kv.Reply, error)
 	if n == -1 {
 		return kv.Reply{Kind: kv.NilArray}, nil
 	}
+	if n < 0 || n > 2*MaxArgs {
+		return kv.Reply{}, ProtocolError("bad count of elements in reply")
+	}
 	out := kv.Reply{Kind: kv.Array}
 	switch kind {
 	case '~':
@@ -117,9 +130,6 @@ func readElems(r *bufio.Reader, kind byte, n int64, depth int) (kv.Reply, error)
 	case '%':
 		out.Kind = kv.Map
 		n *= 2
-	}
-	if n < 0 || n > 2*MaxArgs {
-		return kv.Reply{}, ProtocolError("bad count of elements in reply")
 	}
 	for range n {
 		e, err := readReply(r, depth+1)
