@@ -87,6 +87,29 @@ func (a *acks) confirmed(term uint64, voters []raft.ServerID, now time.Time) (ti
 	return times[len(times)-(len(times)/2+1)], a.moved
 }
 
+// promptest returns as many voters as a leader needs for a quorum beside itself:
+// those that were heard of last. Asking the others too would cost as much again
+// and bring nothing. If one of them has just died, raft's own heartbeats, which
+// go to all, confirm the round some milliseconds later, and the next round asks
+// another one.
+func (a *acks) promptest(servers []raft.Server) []raft.Server {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	voters := 0
+	var others []raft.Server
+	for _, s := range servers {
+		if s.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		if s.ID != a.self {
+			others = append(others, s)
+		}
+	}
+	slices.SortFunc(others, func(x, y raft.Server) int { return a.peers[y.ID].heard.Compare(a.peers[x.ID].heard) })
+	return others[:min(voters/2, len(others))]
+}
+
 // match returns the last index known to be in peer's log in term, and when the
 // peer was last heard of.
 func (a *acks) match(peer raft.ServerID, term uint64) (index uint64, heard time.Time) {

@@ -145,7 +145,9 @@ func (g *Group) confirmLeader(ctx context.Context) kv.ReplyError {
 	if err := g.expireDue(); err != "" {
 		return err
 	}
-	g.kick(start)
+	// raft's VerifyLeader would make the same heartbeats go out, by way of its
+	// main loop and a goroutine for each follower.
+	g.config.Transport.Confirm(g.acks.promptest(g.Servers()), term)
 	for {
 		confirmed, changed := g.acks.confirmed(term, g.voters(), start)
 		if !confirmed.Before(start) {
@@ -169,14 +171,6 @@ func (g *Group) confirmLeader(ctx context.Context) kv.ReplyError {
 		return kv.ErrNoQuorum
 	}
 	return ""
-}
-
-// kick makes heartbeats go out now, whose answers confirm leadership.
-func (g *Group) kick(start time.Time) {
-	if confirmed, _ := g.acks.confirmed(g.serving.Load(), g.voters(), start); !confirmed.Before(start) {
-		return // a group of one voter
-	}
-	g.raft.VerifyLeader()
 }
 
 // confirmFollower is a follower's round: the leader tells which index to wait

@@ -114,6 +114,26 @@ func decodeAppend(c *coder) *raft.AppendEntriesRequest {
 	return a
 }
 
+// heartbeatLimit is the size of a heartbeat at most; entries are larger, and
+// decoding them twice would cost more than it spares.
+const heartbeatLimit = 512
+
+// decodeHeartbeat returns the request if it is a heartbeat for replica, else nil.
+func decodeHeartbeat(b []byte, replica raft.ServerID) (*raft.AppendEntriesRequest, error) {
+	if len(b) > heartbeatLimit {
+		return nil, nil
+	}
+	c := &coder{b: b}
+	if raft.ServerID(c.bytes()) != replica {
+		return nil, nil
+	}
+	a := decodeAppend(c)
+	if c.bad || !isHeartbeat(a) {
+		return nil, c.err()
+	}
+	return a, nil
+}
+
 func encodeVote(dst []byte, target raft.ServerID, v *raft.RequestVoteRequest) []byte {
 	dst = putHeader(putBytes(dst, target), v.RPCHeader)
 	return putBool(putNumber(putNumber(putNumber(dst, v.Term), v.LastLogIndex), v.LastLogTerm), v.LeadershipTransfer)

@@ -39,8 +39,8 @@ type Group struct {
 	cancel  context.CancelFunc
 	onAck   atomic.Pointer[AckFunc]
 
-	mu        sync.Mutex
-	heartbeat func(raft.RPC)
+	mu               sync.Mutex
+	heartbeatHandler func(raft.RPC)
 }
 
 var (
@@ -81,7 +81,7 @@ func (g *Group) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddr
 func (g *Group) SetHeartbeatHandler(fn func(raft.RPC)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.heartbeat = fn
+	g.heartbeatHandler = fn
 }
 
 // AppendEntries sends entries, or a heartbeat, and waits for the answer.
@@ -120,6 +120,34 @@ func (g *Group) finishAppend(timeout time.Duration, x *exchange, id raft.ServerI
 	}
 	g.acknowledge(id, sent, args, resp)
 	return nil
+}
+
+// Confirm sends a heartbeat of term to each of the peers, without waiting: the
+// answers come to OnAck. It is what raft's VerifyLeader makes raft send, on a
+// shorter way. Whoever calls it must have led in term: then the heartbeat says
+// nothing that raft has not said itself, even if leadership has ended since.
+func (g *Group) Confirm(peers []raft.Server, term uint64) {
+	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(g.replica), Addr: []byte(g.LocalAddr())}
+	args := &raft.AppendEntriesRequest{RPCHeader: header, Term: term}
+	for _, peer := range peers {
+		if peer.ID == g.replica {
+			continue
+		}
+		c := g.t.peer(string(peer.Address)).urgent.live()
+		if c == nil {
+			continue
+		}
+		sent := time.Now()
+		x := &exchange{conn: c, answered: func(payload []byte, err error) {
+			var resp raft.AppendEntriesResponse
+			if err == nil && decodeAppendAnswer(payload, &resp) == nil {
+				g.acknowledge(peer.ID, sent, args, &resp)
+			}
+		}}
+		// An error is that of a broken connection: nobody answers, and the reader
+		// asks again or gives up.
+		c.start(x, methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, peer.ID, args) })
+	}
 }
 
 func (g *Group) acknowledge(id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
@@ -237,15 +265,6 @@ func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, e
 	rpc := raft.RPC{Command: command, RespChan: responses}
 	if s, ok := command.(*raft.InstallSnapshotRequest); ok {
 		rpc.Reader = io.LimitReader(data, s.Size)
-	}
-	if a, ok := command.(*raft.AppendEntriesRequest); ok && isHeartbeat(a) {
-		g.mu.Lock()
-		handler := g.heartbeat
-		g.mu.Unlock()
-		if handler != nil {
-			handler(rpc)
-			return g.response(ctx, responses)
-		}
 	}
 	select {
 	case g.consume <- rpc:

@@ -44,6 +44,20 @@ type link struct {
 
 func newLink(t *Transport, addr string) *link { return &link{t: t, addr: addr} }
 
+// live returns a live connection, or begins to dial and returns nil.
+func (l *link) live() *clientConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != nil && l.conn.alive() {
+		return l.conn
+	}
+	if !l.closed && l.t.ctx.Err() == nil && l.dialed == nil && time.Since(l.failed) >= redial {
+		l.dialed = make(chan struct{})
+		l.t.wait.Go(l.dial)
+	}
+	return nil
+}
+
 // get returns a live connection. All who wait share one dial.
 func (l *link) get(ctx context.Context) (*clientConn, error) {
 	for {
@@ -177,6 +191,19 @@ type exchange struct {
 	done    chan struct{}
 	payload []byte
 	err     error
+	// answered, if set, is called instead of closing done, by the goroutine that
+	// reads the connection: it must not block.
+	answered func(payload []byte, err error)
+}
+
+// finish hands over the answer.
+func (x *exchange) finish(payload []byte, err error) {
+	if x.answered != nil {
+		x.answered(payload, err)
+		return
+	}
+	x.payload, x.err = payload, err
+	close(x.done)
 }
 
 func newClientConn(nc net.Conn) *clientConn {
@@ -191,13 +218,19 @@ func (c *clientConn) alive() bool {
 
 // send sends a request. The answer comes through the exchange.
 func (c *clientConn) send(m method, group uint32, build func([]byte) []byte) (*exchange, error) {
+	x := &exchange{conn: c, done: make(chan struct{})}
+	return x, c.start(x, m, group, build)
+}
+
+// start sends x's request.
+func (c *clientConn) start(x *exchange, m method, group uint32, build func([]byte) []byte) error {
 	c.mu.Lock()
 	if c.err != nil {
 		defer c.mu.Unlock()
-		return nil, c.err
+		return c.err
 	}
 	c.next++
-	x := &exchange{conn: c, id: c.next, done: make(chan struct{})}
+	x.id = c.next
 	c.pending[x.id] = x
 	c.mu.Unlock()
 
@@ -211,9 +244,8 @@ func (c *clientConn) send(m method, group uint32, build func([]byte) []byte) (*e
 	}
 	if err != nil {
 		c.close(err)
-		return nil, err
 	}
-	return x, nil
+	return err
 }
 
 // wait waits for the answer. If ctx ends first, a late answer is dropped.
@@ -243,8 +275,7 @@ func (c *clientConn) read() {
 		delete(c.pending, f.id)
 		c.mu.Unlock()
 		if x != nil {
-			x.payload, x.err = f.result()
-			close(x.done)
+			x.finish(f.result())
 		}
 	}
 }
@@ -253,14 +284,15 @@ func (c *clientConn) read() {
 func (c *clientConn) close(err error) {
 	c.nc.Close()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil {
+		c.mu.Unlock()
 		return
 	}
 	c.err = fmt.Errorf("connection to %s: %w", c.nc.RemoteAddr(), err)
-	for id, x := range c.pending {
-		delete(c.pending, id)
-		x.err = c.err
-		close(x.done)
+	pending := c.pending
+	c.pending = make(map[uint64]*exchange)
+	c.mu.Unlock()
+	for _, x := range pending {
+		x.finish(nil, c.err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // queued is how many requests of a group may wait on a connection before it is
@@ -65,6 +67,11 @@ func (t *Transport) serve(nc net.Conn) {
 			if !s.snapshot(f) {
 				return
 			}
+		case methodAppend:
+			if s.heartbeat(f) {
+				continue
+			}
+			fallthrough
 		default:
 			select {
 			case s.queue(f.group) <- f:
@@ -107,6 +114,29 @@ func (s *serverConn) welcome() error {
 		return err
 	}
 	return s.nc.SetDeadline(time.Time{})
+}
+
+// heartbeat executes a heartbeat at once. It is answered from the connection's
+// own goroutine: reads wait for it.
+func (s *serverConn) heartbeat(f frame) bool {
+	g := s.t.group(f.group)
+	if g == nil {
+		return false
+	}
+	args, err := decodeHeartbeat(f.payload, g.replica)
+	if args == nil || err != nil {
+		return false
+	}
+	g.mu.Lock()
+	handler := g.heartbeatHandler
+	g.mu.Unlock()
+	if handler == nil {
+		return false
+	}
+	responses := make(chan raft.RPCResponse, 1)
+	handler(raft.RPC{Command: args, RespChan: responses})
+	s.respond(f)(g.response(s.ctx, responses))
+	return true
 }
 
 // queue returns where a group's requests wait, and begins to work on them.
