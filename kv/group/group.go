@@ -57,6 +57,9 @@ type Group struct {
 	nudging  atomic.Bool
 	snapping atomic.Bool
 
+	paced     time.Time    // when the snapshot that is being written last rested
+	lastEntry atomic.Int64 // when an entry was applied last, ms since the Unix epoch
+
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	closeOnce  sync.Once
@@ -89,7 +92,7 @@ func Open(config Config) (_ *Group, err error) {
 		Group:        config.ID,
 		Cluster:      config.Cluster,
 		SnapshotPace: g.pace,
-		Applied:      config.Observe.Applied,
+		Applied:      g.applied,
 		Fatal:        g.fatal,
 		Log:          config.Logger,
 	})
@@ -225,6 +228,13 @@ func (g *Group) State() *fsm.FSM { return g.fsm }
 
 // Quorum returns how many voters make a quorum.
 func (g *Group) Quorum() int { return len(g.voters())/2 + 1 }
+
+func (g *Group) applied(commands, bytes int, took time.Duration) {
+	g.lastEntry.Store(time.Now().UnixMilli())
+	if g.config.Observe.Applied != nil {
+		g.config.Observe.Applied(commands, bytes, took)
+	}
+}
 
 // writeRefused is the definite error for a log that takes no entries now.
 func writeRefused(err error) kv.ReplyError {

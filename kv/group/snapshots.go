@@ -119,5 +119,23 @@ func (g *Group) heldFor(first, last uint64) uint64 {
 	return held
 }
 
-// pace leaves room for traffic while a snapshot is written.
-func (g *Group) pace(bytes int) {}
+// While there is traffic, writing a snapshot may take this share of one core:
+// after each block it rests for as many times as long as the block took.
+const (
+	paceRest    = 3
+	paceLongest = 20 * time.Millisecond // a rest at most
+	// idleAfter is how long ago the last entry must have been for the machine to
+	// belong to the snapshot alone.
+	idleAfter = 50 * time.Millisecond
+)
+
+// pace leaves room for traffic while a snapshot is written: it is called after
+// each block, by one goroutine at a time.
+func (g *Group) pace(int) {
+	now := time.Now()
+	took := now.Sub(g.paced)
+	if took < time.Second && now.UnixMilli()-g.lastEntry.Load() < idleAfter.Milliseconds() {
+		time.Sleep(min(paceRest*took, paceLongest))
+	}
+	g.paced = time.Now()
+}
