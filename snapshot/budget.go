@@ -16,7 +16,8 @@ type Budget struct {
 type Progress struct {
 	Entries    uint64
 	ApplyTime  time.Duration // spent applying them
-	LogBytes   int64         // of the log, what it keeps behind the snapshot included
+	NewBytes   int64         // of these entries in the log
+	LogBytes   int64         // of the whole log, what it keeps behind the snapshot included
 	StateBytes int64         // of the state in memory
 }
 
@@ -31,7 +32,7 @@ const (
 
 // ReplayTime estimates how long replaying p would take.
 func (p Progress) ReplayTime() time.Duration {
-	return p.ApplyTime + time.Duration(p.Entries)*replayPerEntry + time.Duration(p.LogBytes>>20)*replayPerMiB
+	return p.ApplyTime + time.Duration(p.Entries)*replayPerEntry + time.Duration(p.NewBytes>>20)*replayPerMiB
 }
 
 // Due tells whether a snapshot should be taken now, and why, in words.

@@ -29,7 +29,8 @@ type Writer struct {
 }
 
 // NewWriter begins a snapshot on w. pace, if set, is called after each block
-// with its size and may sleep, to leave the machine to others. meta is JSON.
+// with its size before compression, and may sleep to leave the machine to
+// others. meta is JSON.
 func NewWriter(w io.Writer, header Header, meta []byte, pace func(bytes int)) *Writer {
 	s := &Writer{w: w, pace: pace, hash: xxhash.New(), slot: -1}
 	header.Format = format
@@ -130,7 +131,7 @@ func (s *Writer) block(kind, partition byte, payload []byte) {
 	s.write(payload)
 	s.footer.Blocks++
 	if s.pace != nil {
-		s.pace(len(payload))
+		s.pace(int(b.raw))
 	}
 }
 

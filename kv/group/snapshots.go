@@ -51,10 +51,14 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 
 func (g *Group) snapshotDue() (bool, string) {
 	newest := g.snapshots.Newest()
+	first, last := g.log.Bounds()
+	entries := g.fsm.Applied() - min(newest.Index, g.fsm.Applied())
+	size := g.log.SizeBytes()
 	return snapshot.Budget{Replay: g.config.ReplayBudget}.Due(snapshot.Progress{
-		Entries:    g.fsm.Applied() - min(newest.Index, g.fsm.Applied()),
+		Entries:    entries,
 		ApplyTime:  g.fsm.BusySinceSnapshot(),
-		LogBytes:   g.log.SizeBytes(),
+		NewBytes:   int64(float64(size) * float64(entries) / float64(max(last-first+1, entries, 1))),
+		LogBytes:   size,
 		StateBytes: g.fsm.Memory(),
 	})
 }
@@ -119,23 +123,23 @@ func (g *Group) heldFor(first, last uint64) uint64 {
 	return held
 }
 
-// While there is traffic, writing a snapshot may take this share of one core:
-// after each block it rests for as many times as long as the block took.
-const (
-	paceRest    = 3
-	paceLongest = 20 * time.Millisecond // a rest at most
-	// idleAfter is how long ago the last entry must have been for the machine to
-	// belong to the snapshot alone.
-	idleAfter = 50 * time.Millisecond
-)
+// While there is traffic, a snapshot is written at no more than this rate, in
+// bytes of state a second: reading, compressing, checking and flushing them then
+// leave most of a core and of the disk to the log.
+const paceRate = 64 << 20
+
+// idleAfter is how long ago the last entry must have been for the machine to
+// belong to the snapshot alone.
+const idleAfter = 50 * time.Millisecond
 
 // pace leaves room for traffic while a snapshot is written: it is called after
 // each block, by one goroutine at a time.
-func (g *Group) pace(int) {
+func (g *Group) pace(bytes int) {
 	now := time.Now()
-	took := now.Sub(g.paced)
-	if took < time.Second && now.UnixMilli()-g.lastEntry.Load() < idleAfter.Milliseconds() {
-		time.Sleep(min(paceRest*took, paceLongest))
+	if now.UnixMilli()-g.lastEntry.Load() < idleAfter.Milliseconds() {
+		if rest := time.Duration(bytes)*time.Second/paceRate - now.Sub(g.paced); rest > 0 {
+			time.Sleep(rest)
+		}
 	}
 	g.paced = time.Now()
 }
