@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"strconv"
 
@@ -70,6 +71,9 @@ func copyKey(c *Ctx, a [][]byte) kv.Reply {
 			n, ok := parseInt(a[i])
 			if !ok {
 				return errNotInteger.Reply()
+			}
+			if n < math.MinInt32 || n > math.MaxInt32 {
+				return kv.ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647")
 			}
 			if n != 0 {
 				return kv.ErrorReply("ERR DB index is out of range")

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -49,9 +50,13 @@ func (c *Ctx) add(key []byte, delta int64) kv.Reply {
 	return kv.IntReply(n)
 }
 
-// longDouble is the precision of the long double that Redis computes with on
-// x86-64, so that sums round alike.
-const longDouble = 64
+// The long double that Redis computes with on x86-64, so that sums round and
+// overflow alike: bits of precision, and exponents of two.
+const (
+	longDouble    = 64
+	longDoubleMax = 16384
+	longDoubleMin = -16445 // below, a number rounds to zero
+)
 
 func incrByFloat(c *Ctx, a [][]byte) kv.Reply {
 	it, found := c.Store.Get(a[1])
@@ -68,36 +73,58 @@ func incrByFloat(c *Ctx, a [][]byte) kv.Reply {
 		return errNotFloat.Reply()
 	}
 	if sum.IsInf() || delta.IsInf() {
-		return kv.ErrorReply("ERR increment would produce NaN or Infinity")
+		return errNotFinite.Reply()
 	}
-	sum.Add(sum, delta)
+	if sum.Add(sum, delta); sum.MantExp(nil) > longDoubleMax {
+		return errNotFinite.Reply()
+	}
 	value := formatFloat(sum)
 	c.Store.Set(a[1], value, it.ExpireAt)
 	return kv.BulkReply(value)
 }
 
-// parseFloat reads a decimal number or infinity as strtold does, without
-// spaces around it.
+// Bounds of what parseFloat looks at: Redis's buffer, and exponents behind
+// which no mantissa of that length brings a number back into range.
+const (
+	maxFloatText = 5*1024 - 1
+	maxExponent  = 40_000
+)
+
+// parseFloat reads a decimal or hexadecimal number or infinity as strtold does,
+// without spaces around it.
 func parseFloat(b []byte) (*big.Float, bool) {
-	s := strings.ToLower(string(b))
-	switch strings.TrimLeft(s, "+-") {
-	case "inf", "infinity":
-		if len(s)-len(strings.TrimLeft(s, "+-")) > 1 {
-			return nil, false
-		}
-		return new(big.Float).SetInf(s[0] == '-'), true
-	}
-	if len(s) == 0 || len(s) > 256 || strings.Trim(s, "0123456789+-.e") != "" || !strings.ContainsAny(s, "0123456789") {
+	if len(b) > maxFloatText {
 		return nil, false
 	}
-	if _, exp, found := strings.Cut(s, "e"); found {
-		// Beyond a long double's range; also keeps the work bounded.
-		if n, err := strconv.Atoi(exp); err != nil || n > 4900 || n < -4900 {
+	s := strings.ToLower(string(b))
+	unsigned := strings.TrimLeft(s, "+-")
+	if unsigned == "inf" || unsigned == "infinity" {
+		return new(big.Float).SetInf(s[0] == '-'), len(s)-len(unsigned) <= 1
+	}
+	base, letters, mark := 10, "0123456789.+-e", "e"
+	if strings.HasPrefix(unsigned, "0x") {
+		base, letters, mark = 0, "0123456789.+-xabcdefp", "p" // base 0 takes the prefix
+	}
+	if strings.Trim(s, letters) != "" {
+		return nil, false
+	}
+	mantissa, exponent, found := strings.Cut(s, mark)
+	if found {
+		n, err := strconv.Atoi(exponent)
+		if errors.Is(err, strconv.ErrSyntax) {
 			return nil, false
 		}
+		if err != nil || n > maxExponent || n < -maxExponent {
+			f, _, err := big.ParseFloat(mantissa, base, longDouble, big.ToNearestEven)
+			return f, err == nil && f.Sign() == 0
+		}
 	}
-	f, _, err := big.ParseFloat(s, 10, longDouble, big.ToNearestEven)
-	return f, err == nil
+	f, _, err := big.ParseFloat(s, base, longDouble, big.ToNearestEven)
+	if err != nil {
+		return nil, false
+	}
+	exp := f.MantExp(nil)
+	return f, f.Sign() == 0 || longDoubleMin <= exp && exp <= longDoubleMax
 }
 
 // formatFloat prints as Redis does for people: 17 decimals at most, no trailing

@@ -12,6 +12,7 @@ const (
 	errSyntax     kv.ReplyError = "ERR syntax error"
 	errNotInteger kv.ReplyError = "ERR value is not an integer or out of range"
 	errNotFloat   kv.ReplyError = "ERR value is not a valid float"
+	errNotFinite  kv.ReplyError = "ERR increment would produce NaN or Infinity"
 	errOverflow   kv.ReplyError = "ERR increment or decrement would overflow"
 	errNoSuchKey  kv.ReplyError = "ERR no such key"
 	errTooLong    kv.ReplyError = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"

@@ -40,7 +40,7 @@ func (c *Ctx) parseSet(a [][]byte) (o setOptions, err kv.ReplyError) {
 			o.get = true
 		case isOption(a[i], "keepttl") && !expires:
 			o.keepTTL = true
-		case isExpiry && more && !expires && !o.keepTTL:
+		case isExpiry && more && (!expires || u == unit) && !o.keepTTL: // the last one counts
 			i++
 			expires, unit, when = true, u, a[i]
 		default:
@@ -126,27 +126,36 @@ func delIfEqual(c *Ctx, a [][]byte) kv.Reply {
 }
 
 func getEx(c *Ctx, a [][]byte) kv.Reply {
-	var at int64
-	var err kv.ReplyError
-	change := len(a) > 2
-	if change {
-		unit, isExpiry := expiryOption(a[2])
+	persist, expires := false, false
+	var unit expiryUnit
+	var when []byte
+	for i := 2; i < len(a); i++ {
+		u, isExpiry := expiryOption(a[i])
 		switch {
-		case isOption(a[2], "persist") && len(a) == 3:
-		case isExpiry && len(a) == 4:
-			at, err = c.deadline(a[3], unit, true, "getex")
+		case isOption(a[i], "persist") && !expires:
+			persist = true
+		case isExpiry && i+1 < len(a) && (!expires || u == unit) && !persist:
+			i++
+			expires, unit, when = true, u, a[i]
 		default:
-			err = errSyntax
+			return errSyntax.Reply()
 		}
-	}
-	if err != "" {
-		return err.Reply()
 	}
 	it, found := c.Store.Get(a[1])
 	if !found {
 		return kv.Reply{}
 	}
-	if change && at != it.ExpireAt {
+	at := it.ExpireAt
+	switch {
+	case persist:
+		at = 0
+	case expires:
+		var err kv.ReplyError
+		if at, err = c.deadline(when, unit, true, "getex"); err != "" {
+			return err.Reply()
+		}
+	}
+	if at != it.ExpireAt {
 		c.Store.Set(a[1], it.Value, at)
 	}
 	return kv.BulkReply(it.Value)

@@ -242,10 +242,16 @@ func (s *Store) dropDeadline(at int64, pos uint64, rest chain) {
 // one that is not. So a key that came and went meanwhile is noticed; another
 // key's deletion may be taken for it, which only aborts a transaction needlessly.
 func (s *Store) Version(key []byte) uint64 {
-	if it, ok := s.Get(key); ok {
-		return it.Changed<<1 | 1
+	slot, pos := position(key)
+	c, _ := s.trees[partitionOf(slot)].Get(pos)
+	r := c.find(key)
+	switch {
+	case r == "":
+		return s.deleted[slot] << 1
+	case s.expired(r): // gone, but its removal is not counted as a deletion yet
+		return max(s.deleted[slot], r.changed()) << 1
 	}
-	return s.deleted[shard.Slot(key)] << 1
+	return r.changed()<<1 | 1
 }
 
 // NextDeadline returns the earliest expiry among the keys that are physically
