@@ -30,7 +30,7 @@ type Timing struct {
 // Timings by name: "local" elects in about 300 ms, "wan" suits round trips of
 // 100 ms and more.
 var Timings = map[string]Timing{
-	"local": {Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, Lease: 250 * time.Millisecond, Commit: 50 * time.Millisecond},
+	"local": {Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, Lease: 200 * time.Millisecond, Commit: 50 * time.Millisecond},
 	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 100 * time.Millisecond},
 }
 

@@ -238,3 +238,38 @@ func TestDamagedLonelyNodeRefusesToStart(t *testing.T) {
 		})
 	}
 }
+
+// A node that lost its whole folder comes back as a new replica under its old
+// name, and another node cannot take the name of one that lives.
+func TestWipedNodeRejoins(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{})
+	client := c.Client()
+	defer client.Close()
+	fillForDamage(t, c, client)
+	victim := c.At("n1") // the one that began the cluster must not begin another
+	before, err := replica(c, "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill("n1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(victim.Dir); err != nil {
+		t.Fatal(err)
+	}
+	c.StartAll()
+	after, err := replica(c, "n1")
+	if err != nil || after.Replica == before.Replica {
+		t.Errorf("it came back as %s, it was %s (%v)", after.Replica, before.Replica, err)
+	}
+	status, err := c.Status()
+	if err != nil || len(status.Groups) != 1 || len(status.Groups[0].Replicas) != 3 {
+		t.Errorf("the group afterwards: %+v, %v", status.Groups, err)
+	}
+	for i := range 20 {
+		reply, err := client.Must("GET", fmt.Sprintf("k:%d", i))
+		if want := fmt.Sprintf("marked-value-%d", i); err != nil || string(reply.Str) != want {
+			t.Fatalf("k:%d is %q, %v", i, reply.Str, err)
+		}
+	}
+}
