@@ -32,14 +32,19 @@ func redisServer(t *testing.T) string {
 	if err != nil {
 		t.Fatal("redis-server is needed: apt-get install redis-server (make test does that)")
 	}
-	port := cluster.FreePorts(t, 1)
-	cmd := exec.Command(path, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(), "--cluster-enabled", "yes")
+	port := cluster.FreePorts(t, 2) // the second for the cluster bus: redis-server's default may be in use
+	cmd := exec.Command(path, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(), "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(port+1))
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+		if t.Failed() {
+			t.Logf("redis-server said:\n%s", said.String())
+		}
 	})
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	cluster.Eventually(t, "redis-server", func() error {
