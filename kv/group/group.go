@@ -81,6 +81,7 @@ func Open(config Config) (_ *Group, err error) {
 	}
 	defer func() {
 		if err != nil {
+			config.Transport.Close()
 			g.closeStores()
 			err = fmt.Errorf("group %d: %w", config.ID, err)
 		}

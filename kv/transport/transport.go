@@ -116,11 +116,16 @@ func (t *Transport) forget(nc net.Conn) {
 }
 
 // Group returns the transport of this node's replica of a group. It takes
-// messages from now on; close it before the replica is opened again.
+// messages from now on; one that was made before for the group is closed. Close
+// it if no raft comes to consume the messages: they would hold up others behind
+// them.
 func (t *Transport) Group(id uint32, replica raft.ServerID) *Group {
 	g := newGroup(t, id, replica)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if before := t.groups[id]; before != nil {
+		before.cancel()
+	}
 	t.groups[id] = g
 	return g
 }

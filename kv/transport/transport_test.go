@@ -135,6 +135,40 @@ func TestNobodyAnswersForAnother(t *testing.T) {
 	}
 }
 
+// A replica that could not be opened consumes nothing. What had come for it must
+// not hold up messages for its successor on the same connection.
+func TestSuccessorIsNotHeldUp(t *testing.T) {
+	a, b := listen(t, "c", nil), listen(t, "c", nil)
+	ga := a.Group(1, "a.1")
+	b.Group(1, "b.1") // nobody consumes
+	vote := func(target raft.ServerID) error {
+		return ga.RequestVote(target, raft.ServerAddress(b.Addr()), &raft.RequestVoteRequest{RPCHeader: header, Term: 2}, new(raft.RequestVoteResponse))
+	}
+	held := make(chan error)
+	for range queued + 2 {
+		go func() { held <- vote("b.1") }()
+	}
+	waitForQueue(t, b.group(1))
+	serve(b.Group(1, "b.2"), func(rpc raft.RPC) { rpc.Respond(&raft.RequestVoteResponse{Term: 2, Granted: true}, nil) })
+	if err := vote("b.2"); err != nil {
+		t.Errorf("the successor: %v", err)
+	}
+	for range queued + 2 {
+		if err := <-held; err == nil {
+			t.Error("a replica that never opened has voted")
+		}
+	}
+}
+
+func waitForQueue(t *testing.T, g *Group) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); len(g.consume) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing arrived")
+		}
+	}
+}
+
 func TestClustersRefuseEachOther(t *testing.T) {
 	called := func(context.Context, uint8, []byte) ([]byte, error) { return []byte("hi"), nil }
 	a, other, fresh := listen(t, "one", called), listen(t, "two", called), listen(t, "", called)
