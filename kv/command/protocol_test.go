@@ -42,6 +42,8 @@ func answer(input []byte) []byte {
 		switch {
 		case strings.EqualFold(string(args[0]), "ping") && len(args) == 1:
 			reply = kv.SimpleReply("PONG")
+		case strings.EqualFold(string(args[0]), "ping") && len(args) == 2:
+			reply = kv.BulkReply(args[1])
 		case strings.EqualFold(string(args[0]), "echo") && len(args) == 2:
 			reply = kv.BulkReply(args[1])
 		case strings.EqualFold(string(args[0]), "quit"):
