@@ -168,18 +168,27 @@ func TestDump(t *testing.T) {
 			}
 			var file string
 			c.Eventually("a snapshot with the session", func() error {
-				files, _ := filepath.Glob(filepath.Join(group, "snapshots", "*", "state.snap"))
+				// Whole ones have a name without a suffix.
+				files, _ := filepath.Glob(filepath.Join(group, "snapshots", "*[0-9]", "state.snap"))
 				if len(files) == 0 {
 					client.Must("SET", "more", "x")
 					return errors.New("none")
 				}
 				file = files[len(files)-1]
-				if !strings.Contains(ok(t, "dump", "snapshot", file), "session me, sequence 7") {
+				out, errs, code := run(t, "dump", "snapshot", file)
+				if code != 0 {
+					return errors.New(errs) // a newer one has replaced it
+				}
+				if !strings.Contains(out, "session me, sequence 7") {
 					client.Must("SET", "more", "x")
 					return errors.New("an older one")
 				}
 				return nil
 			})
+			if err := c.Pause("n1"); err != nil { // or it would replace the file
+				t.Fatal(err)
+			}
+			file = newestSnapshot(t, group)
 			if out := ok(t, "dump", "snapshot", file); !strings.Contains(out, `key-29 = "value with spaces"`) || !strings.Contains(out, "whole: ") {
 				t.Errorf("dump snapshot says:\n%.2000s", out)
 			}
@@ -196,6 +205,15 @@ func TestDump(t *testing.T) {
 			}
 		})
 	}
+}
+
+func newestSnapshot(t *testing.T, group string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(group, "snapshots", "*[0-9]", "state.snap"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no snapshot", err)
+	}
+	return files[len(files)-1]
 }
 
 func TestHelpAndMisuse(t *testing.T) {
