@@ -182,10 +182,13 @@ func (m *Map) checkMigrations() error {
 		if i > 0 && m.Migrations[i-1].Epoch >= x.Epoch || x.Epoch > m.Epoch {
 			return fmt.Errorf("map %d: migrations are not in order at %d", m.Epoch, x.Epoch)
 		}
-		if x.From == x.To || x.To == Controller || m.Group(x.To) == nil || len(x.Slots) == 0 {
+		if x.From == x.To || x.From == Controller || x.To == Controller || m.Group(x.To) == nil || len(x.Slots) == 0 {
 			return fmt.Errorf("map %d: migration %d from group %d to group %d makes no sense", m.Epoch, x.Epoch, x.From, x.To)
 		}
 		for _, r := range x.Slots {
+			if r.From() > r.To() || r.To() >= Slots {
+				return fmt.Errorf("map %d: migration %d cannot move slots %v", m.Epoch, x.Epoch, r)
+			}
 			for slot := int(r.From()); slot <= int(r.To()); slot++ {
 				if moving[slot] {
 					return fmt.Errorf("map %d: slot %d is in two migrations", m.Epoch, slot)
