@@ -6,15 +6,19 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"raftkv/kv"
+	"raftkv/shard"
+	"raftkv/shard/controller"
 )
 
 // Node is what the API needs of its node. Its methods may be called from any
@@ -23,6 +27,9 @@ type Node interface {
 	// Do executes one command on data, wherever its leader is.
 	Do(ctx context.Context, args ...[]byte) kv.Reply
 	Status(ctx context.Context) kv.Status
+	// Map returns the shard map of an epoch, or the newest if epoch is 0. It fails
+	// with controller.ErrNoMap for one that is not known.
+	Map(epoch uint64) (*shard.Map, error)
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -57,6 +64,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("PUT /v1/kv/{key...}", h.authorized(h.put))
 	mux.HandleFunc("DELETE /v1/kv/{key...}", h.authorized(h.del))
 	mux.HandleFunc("GET /v1/status", h.status)
+	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
@@ -92,6 +100,27 @@ func (h *handler) authorized(next http.HandlerFunc) http.HandlerFunc {
 
 func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, h.node.Status(r.Context()))
+}
+
+// shardMap answers the shard map, with ?epoch=N an earlier one.
+func (h *handler) shardMap(w http.ResponseWriter, r *http.Request) {
+	var epoch uint64
+	if text := r.URL.Query().Get("epoch"); text != "" {
+		var err error
+		if epoch, err = strconv.ParseUint(text, 10, 64); err != nil || epoch == 0 {
+			writeError(w, http.StatusBadRequest, "ERR epoch="+text+" is no number of a map: they count from 1")
+			return
+		}
+	}
+	m, err := h.node.Map(epoch)
+	switch {
+	case errors.Is(err, controller.ErrNoMap):
+		writeError(w, http.StatusNotFound, "NOTFOUND "+err.Error())
+	case err != nil:
+		writeError(w, http.StatusServiceUnavailable, "CLUSTERDOWN "+err.Error())
+	default:
+		writeJSON(w, http.StatusOK, m)
+	}
 }
 
 // healthy tells a supervisor whether the process should be restarted.

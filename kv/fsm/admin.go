@@ -1,9 +1,9 @@
 package fsm
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"raftkv/kv"
 	"raftkv/kv/resp"
@@ -13,38 +13,21 @@ import (
 // Admin commands stand only in entries of kind Admin, which nodes propose and
 // clients cannot. All are idempotent.
 const (
-	adminOwn    = "RAFTKV.OWN"    // epoch slots: the group owns these slots
-	adminNode   = "RAFTKV.NODE"   // JSON: where a node listens
-	adminForget = "RAFTKV.FORGET" // node id: the node is no member any more
-	adminLimit  = "RAFTKV.LIMIT"  // bytes: the largest value that commands may build up
+	adminOwn     = "RAFTKV.OWN"     // epoch slots: the group owns these slots, its first
+	adminLimit   = "RAFTKV.LIMIT"   // bytes: the largest value that commands may build up
+	adminControl = "RAFTKV.CONTROL" // JSON: a change of the shard map, in group 0 alone
 )
 
-// NodeInfo is what the members of a group know of each other. It is replicated,
-// so that any node can redirect a client to any other after a restart.
-type NodeInfo struct {
-	ID      string `json:"id"`
-	Replica string `json:"replica"` // raft server id of its replica
-	Redis   string `json:"redis"`   // host:port that clients reach
-	HTTP    string `json:"http"`
-	Peer    string `json:"peer"` // host:port that other nodes reach
-}
-
-// OwnSlots makes the command by which the group takes slots at an epoch.
-func OwnSlots(epoch uint64, slots shard.Range) []byte {
-	return resp.AppendCommand(nil, adminOwn, strconv.FormatUint(epoch, 10), slots.String())
-}
-
-// SetNode makes the command that records where a node listens.
-func SetNode(info NodeInfo) []byte {
-	b, err := json.Marshal(info)
-	if err != nil {
-		panic(err) // a struct of strings always marshals
+// OwnSlots makes the command by which a group takes its first slots, at the
+// epoch of the map that gave them to it. It is for slots that no group has ever
+// owned, and a group takes such slots once: see takeFirst.
+func OwnSlots(epoch uint64, slots ...shard.Range) []byte {
+	texts := make([]string, len(slots))
+	for i, r := range slots {
+		texts[i] = r.String()
 	}
-	return resp.AppendCommand(nil, adminNode, string(b))
+	return resp.AppendCommand(nil, adminOwn, strconv.FormatUint(epoch, 10), strings.Join(texts, ","))
 }
-
-// ForgetNode makes the command that removes a node from the directory.
-func ForgetNode(id string) []byte { return resp.AppendCommand(nil, adminForget, id) }
 
 // LimitValue makes the command that sets the largest value in bytes. It travels
 // in the log because it decides what APPEND answers: replicas that were started
@@ -66,21 +49,9 @@ func (s *state) admin(args [][]byte) kv.Reply {
 		if err != nil {
 			return kv.ErrorReply("ERR " + err.Error())
 		}
-		for _, r := range ranges {
-			s.slots.set(r, Owned, epoch)
-		}
-		s.epoch = max(s.epoch, epoch)
-		return kv.OK
-	case name == adminNode && len(args) == 2:
-		var info NodeInfo
-		if err := json.Unmarshal(args[1], &info); err != nil || info.ID == "" {
-			return kv.ErrorReply(fmt.Sprintf("ERR node record %q: %v", args[1], err))
-		}
-		s.nodes = s.nodes.with(info)
-		return kv.OK
-	case name == adminForget && len(args) == 2:
-		s.nodes = s.nodes.without(string(args[1]))
-		return kv.OK
+		return s.takeFirst(epoch, ranges)
+	case name == adminControl && len(args) == 2:
+		return s.control(args[1])
 	case name == adminLimit && len(args) == 2:
 		limit, err := strconv.Atoi(string(args[1]))
 		if err != nil || limit <= 0 {
@@ -92,32 +63,22 @@ func (s *state) admin(args [][]byte) kv.Reply {
 	return kv.ErrorReply(fmt.Sprintf("ERR unknown admin command %q with %d arguments", args[0], len(args)-1))
 }
 
-// directory is an immutable list of nodes, sorted by id.
-type directory []NodeInfo
-
-func (d directory) with(info NodeInfo) directory {
-	out := make(directory, 0, len(d)+1)
-	placed := false
-	for _, n := range d {
-		if !placed && n.ID >= info.ID {
-			out, placed = append(out, info), true
-		}
-		if n.ID != info.ID {
-			out = append(out, n)
-		}
+// takeFirst makes the group own slots that no group has owned before. It is
+// refused, whoever proposed it and whenever, once the group has had any slot:
+// a leader may read from an old map that it owns slots which have moved away
+// since, and they must not be served here again. That is enough, because the
+// controller gives out slots without an owner once for each new group, and a slot
+// leaves a group only through entries of the group's own log, which raise epoch.
+func (s *state) takeFirst(epoch uint64, slots []shard.Range) kv.Reply {
+	if s.epoch != 0 {
+		return kv.ErrorReply(fmt.Sprintf("ERR the group has had slots since epoch %d: others have to be moved to it", s.epoch))
 	}
-	if !placed {
-		out = append(out, info)
+	if epoch == 0 {
+		return kv.ErrorReply("ERR epoch 0 is before the first map")
 	}
-	return out
-}
-
-func (d directory) without(id string) directory {
-	out := make(directory, 0, len(d))
-	for _, n := range d {
-		if n.ID != id {
-			out = append(out, n)
-		}
+	for _, r := range slots {
+		s.slots.set(r, Owned, epoch)
 	}
-	return out
+	s.epoch = epoch
+	return kv.OK
 }

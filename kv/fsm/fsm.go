@@ -18,6 +18,7 @@ import (
 	"raftkv/kv"
 	"raftkv/kv/store"
 	"raftkv/shard"
+	"raftkv/shard/controller"
 )
 
 // Options configure a state machine.
@@ -33,7 +34,10 @@ type Options struct {
 	// Fatal is called once, on its own goroutine's behalf, when the replica
 	// must stop: its state would diverge from the others'. It must not block.
 	Fatal func(error)
-	Log   *slog.Logger
+	// MapChanged, if set, is called in group 0 when there is a newer shard map. It
+	// must not block.
+	MapChanged func()
+	Log        *slog.Logger
 }
 
 // FSM is a group's replicated state. Raft calls Apply, Snapshot and Restore
@@ -52,6 +56,7 @@ type FSM struct {
 	atSnapshot atomic.Int64
 	memory     atomic.Int64 // estimated bytes of the state
 	serves     atomic.Pointer[slotSet]
+	shardMap   atomic.Pointer[shard.Map] // in group 0
 	keys       atomic.Int64
 	failure    atomic.Pointer[error]
 	applied    progress
@@ -68,6 +73,10 @@ var (
 func New(opts Options) *FSM {
 	f := &FSM{opts: opts, state: newState(store.New())}
 	f.serves.Store(new(slotSet))
+	f.shardMap.Store(new(shard.Map))
+	if opts.Group == shard.Controller {
+		f.state.controller = controller.New()
+	}
 	return f
 }
 
@@ -139,6 +148,7 @@ func (f *FSM) applyLog(log *raft.Log) any {
 	f.keys.Store(int64(f.state.store.Len()))
 	if entry.Kind == Admin {
 		f.publish()
+		f.publishMap()
 	}
 	f.mu.Unlock()
 
@@ -188,18 +198,19 @@ func (f *FSM) Ownership() ([]shard.Range, uint64) {
 	return f.state.slots.serving(), f.state.epoch
 }
 
+// Epoch returns the newest epoch of a change to the group's slots, 0 if it has
+// never had any.
+func (f *FSM) Epoch() uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.state.epoch
+}
+
 // MaxValue returns the largest value in bytes that commands may build up.
 func (f *FSM) MaxValue() int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.state.exec.MaxValue
-}
-
-// Nodes returns the directory of nodes. It must not be changed.
-func (f *FSM) Nodes() []NodeInfo {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.state.nodes
 }
 
 // NextDeadline returns when the next key expires, in ms since the Unix epoch;
@@ -297,6 +308,7 @@ func (f *FSM) Restore(source io.ReadCloser) error {
 	f.memory.Store(fresh.store.Bytes() + fresh.sessions.memory)
 	f.keys.Store(int64(fresh.store.Len()))
 	f.publish()
+	f.publishMap()
 	f.mu.Unlock()
 	f.effect.Store(header.Index)
 	f.atSnapshot.Store(f.busy.Load())

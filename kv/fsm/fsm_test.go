@@ -15,6 +15,7 @@ import (
 	"raftkv/kv/command"
 	"raftkv/kv/resp"
 	"raftkv/shard"
+	"raftkv/shard/controller"
 )
 
 // machine is a state machine with an index that goes on.
@@ -175,7 +176,7 @@ func TestUnservedSlots(t *testing.T) {
 // Clients cannot send what only nodes may.
 func TestAdminCommandsAreNotForClients(t *testing.T) {
 	m := newMachine()
-	for _, c := range [][]byte{LimitValue(5), ForgetNode("n1"), OwnSlots(9, shard.All)} {
+	for _, c := range [][]byte{LimitValue(5), Control(controller.SetBalance(true)), OwnSlots(9, shard.All)} {
 		if r := m.apply(Commands, 0, c)[0]; r.Kind != kv.Error {
 			t.Errorf("%q: %s", c, text(r))
 		}

@@ -21,7 +21,7 @@ import (
 // with the live state, which copies what it changes.
 type image struct {
 	header   snapshot.Header
-	meta     []byte
+	meta     describe
 	view     *store.View
 	sessions *sessions
 	pace     func(bytes int)
@@ -38,10 +38,6 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.state
-	meta, err := json.Marshal(s.describe())
-	if err != nil {
-		return nil, err
-	}
 	view := s.store.Snapshot()
 	f.atSnapshot.Store(f.busy.Load())
 	return &image{
@@ -49,7 +45,7 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 			Cluster: f.opts.Cluster, Group: f.opts.Group,
 			Index: f.Applied(), Term: s.term, Epoch: s.epoch, Clock: s.store.Clock(),
 		},
-		meta:     meta,
+		meta:     s.describe(),
 		view:     view,
 		sessions: s.sessions.copy(),
 		pace:     f.opts.SnapshotPace,
@@ -69,7 +65,11 @@ func (i *image) Persist(sink raft.SnapshotSink) error {
 func (i *image) Release() { i.view, i.sessions = nil, nil }
 
 func (i *image) write(w io.Writer) error {
-	out := snapshot.NewWriter(w, i.header, i.meta, i.pace)
+	meta, err := json.Marshal(i.meta)
+	if err != nil {
+		return err
+	}
+	out := snapshot.NewWriter(w, i.header, meta, i.pace)
 	sessions := i.sessions.bySlot()
 	var reply []byte
 	for slot := range uint16(shard.Slots) {
@@ -93,7 +93,7 @@ func (i *image) write(w io.Writer) error {
 		// The appliers and the network come first.
 		runtime.Gosched()
 	}
-	_, err := out.Close()
+	_, err = out.Close()
 	return err
 }
 
@@ -133,6 +133,9 @@ func (r *restoring) Begin(header snapshot.Header, meta []byte) error {
 	var d describe
 	if err := json.Unmarshal(meta, &d); err != nil {
 		return fmt.Errorf("%w: meta section: %v", snapshot.ErrDamaged, err)
+	}
+	if (header.Group == shard.Controller) != (d.Controller != nil) {
+		return fmt.Errorf("%w: meta section: group 0 and no other has a shard map", snapshot.ErrDamaged)
 	}
 	return r.state.restoreDescription(d)
 }

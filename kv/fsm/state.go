@@ -8,6 +8,7 @@ import (
 	"raftkv/kv/command"
 	"raftkv/kv/store"
 	"raftkv/shard"
+	"raftkv/shard/controller"
 )
 
 // state is all that a group replicates. It is deterministic: entries are its
@@ -16,10 +17,11 @@ type state struct {
 	store    *store.Store
 	sessions *sessions
 	slots    *slotTable
-	nodes    directory
 	epoch    uint64
 	term     uint64 // of the last applied entry
 	exec     command.Ctx
+	// controller holds the shard map, in group 0; nil in others.
+	controller *controller.State
 }
 
 // DefaultMaxValue bounds values, in bytes, until the log says otherwise.
@@ -168,13 +170,19 @@ func (s *state) transaction(args [][]byte, wanted bool) kv.Reply {
 
 // describe is the snapshot's meta section.
 type describe struct {
-	Slots []SlotRange `json:"slots"`
-	Nodes []NodeInfo  `json:"nodes"`
-	Limit int         `json:"max_value"`
+	Slots      []SlotRange       `json:"slots"`
+	Limit      int               `json:"max_value"`
+	Controller *controller.State `json:"controller,omitempty"`
 }
 
+// describe returns what the meta section holds. It shares nothing with the state
+// that the state changes.
 func (s *state) describe() describe {
-	return describe{Slots: s.slots.ranges(), Nodes: s.nodes, Limit: s.exec.MaxValue}
+	d := describe{Slots: s.slots.ranges(), Limit: s.exec.MaxValue}
+	if s.controller != nil {
+		d.Controller = s.controller.Clone()
+	}
+	return d
 }
 
 func (s *state) restoreDescription(d describe) error {
@@ -184,7 +192,7 @@ func (s *state) restoreDescription(d describe) error {
 	if d.Limit <= 0 {
 		return fmt.Errorf("meta section: max_value is %d", d.Limit)
 	}
-	s.nodes, s.exec.MaxValue = d.Nodes, d.Limit
+	s.exec.MaxValue, s.controller = d.Limit, d.Controller
 	for _, r := range d.Slots {
 		s.epoch = max(s.epoch, r.Epoch)
 	}

@@ -40,16 +40,17 @@ type Config struct {
 	Cluster string        // cluster id, written into snapshots
 	Node    string        // node id, for messages
 	Replica raft.ServerID // this replica's raft id; a lost disk makes a new one
-	Peer    raft.ServerAddress
-	Dir     string // the group's folder; made if it is missing
+	Dir     string        // the group's folder; made if it is missing
 	Timing  Timing
 
 	Transport *transport.Group
 	Log       raftlog.Options // Dir is filled in
 
-	// Bootstrap makes this replica the only member of a new group, if the
-	// folder is empty.
-	Bootstrap bool
+	// Founders are the first members of a new group: if the folder is empty, the
+	// replica begins with them, and each of them must begin with the same ones.
+	// Nil: an empty replica waits for a leader to fill it. A replica that has had
+	// a log and lost it must not found again: it would vote a second time.
+	Founders []raft.Server
 
 	// ReplayBudget bounds how long replaying the log after a restart may take:
 	// a snapshot is taken when it would take longer. 0 turns snapshots off.
@@ -69,6 +70,10 @@ type Config struct {
 	// LeaderChanged is called when this replica begins or ends to serve as
 	// leader. It must not block.
 	LeaderChanged func(serving bool)
+
+	// MapChanged is called in group 0 when there is a newer shard map, also while
+	// Open restores one. It must not block.
+	MapChanged func()
 
 	Observe Observer
 	Logger  *slog.Logger

@@ -95,6 +95,7 @@ func Open(config Config) (_ *Group, err error) {
 		SnapshotPace: g.pace,
 		Applied:      g.applied,
 		Fatal:        g.fatal,
+		MapChanged:   config.MapChanged,
 		Log:          config.Logger,
 	})
 	if err := g.startRaft(); err != nil {
@@ -142,8 +143,8 @@ func (g *Group) startRaft() error {
 	if err != nil {
 		return err
 	}
-	if !existing && g.config.Bootstrap {
-		members := raft.Configuration{Servers: []raft.Server{{ID: g.config.Replica, Address: g.config.Peer}}}
+	if !existing && len(g.config.Founders) > 0 {
+		members := raft.Configuration{Servers: g.config.Founders}
 		if err := raft.BootstrapCluster(c, g.log, g.log, g.snapshots, g.config.Transport, members); err != nil {
 			return err
 		}
@@ -210,19 +211,27 @@ func (g *Group) Propose(p *Proposal) {
 	g.proposer.propose(p)
 }
 
-// Admin proposes one of package fsm's admin commands and waits for its reply.
-func (g *Group) Admin(command []byte) error {
+// Admin proposes one of package fsm's admin commands and waits for its reply. An
+// error in the reply is returned as such.
+func (g *Group) Admin(command []byte) (kv.Reply, error) {
 	p := NewProposal()
 	p.kind = fsm.Admin
 	p.Add(command)
 	g.Propose(p)
 	p.Wait()
-	return p.Replies[0].Err()
+	return p.Replies[0], p.Replies[0].Err()
 }
 
 // View calls fn under the state's read lock. fn must neither keep the store nor
 // block.
 func (g *Group) View(fn func(*store.Store)) { g.fsm.View(fn) }
+
+// Serves tells whether the group serves slot, by what this replica has applied.
+// It takes no lock: it is on the way of every command.
+func (g *Group) Serves(slot uint16) bool { return g.fsm.Serves(slot) }
+
+// Replica returns this replica's raft id.
+func (g *Group) Replica() raft.ServerID { return g.config.Replica }
 
 // State returns the group's state machine.
 func (g *Group) State() *fsm.FSM { return g.fsm }

@@ -101,6 +101,9 @@ func (g *Group) serve(term uint64) {
 // and writes are worth trying here. It is cheap.
 func (g *Group) Serving() bool { return g.serving.Load() != 0 }
 
+// Term returns the term in which this replica serves as leader, or 0.
+func (g *Group) Term() uint64 { return g.serving.Load() }
+
 // whyNotServing is the definite error for a request to a replica that does not
 // serve as leader.
 func (g *Group) whyNotServing() kv.ReplyError {

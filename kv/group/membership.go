@@ -39,28 +39,41 @@ func (g *Group) voters() []raft.ServerID {
 	return out
 }
 
-// AddReplica makes id at addr a voter of the group: first as a non-voter, and
-// as a voter once its log is near the leader's, so that the quorum never
-// depends on an empty replica. Replicas in old are removed first: they are the
-// lost predecessors of id on its node. Idempotent; only on the leader.
-func (g *Group) AddReplica(ctx context.Context, id raft.ServerID, addr raft.ServerAddress, old []raft.ServerID) error {
-	for _, o := range old {
-		if err := g.RemoveReplica(ctx, o); err != nil {
-			return err
-		}
-	}
-	if s, ok := g.server(id); ok && s.Suffrage == raft.Voter && s.Address == addr {
+// AddNonvoter makes id at addr a member that gets the log and has no vote: the
+// quorum never depends on an empty replica. A member keeps its vote, and only
+// its address is changed. Idempotent; only on the leader.
+func (g *Group) AddNonvoter(ctx context.Context, id raft.ServerID, addr raft.ServerAddress) error {
+	s, ok := g.server(id)
+	if ok && s.Address == addr {
 		return nil
 	}
-	if s, ok := g.server(id); !ok || s.Address != addr {
-		if err := g.raft.AddNonvoter(id, addr, 0, remaining(ctx)).Error(); err != nil {
-			return fmt.Errorf("add %s at %s to group %d: %w", id, addr, g.config.ID, err)
-		}
+	add := g.raft.AddNonvoter
+	if ok && s.Suffrage == raft.Voter {
+		add = g.raft.AddVoter
 	}
-	if err := g.waitCaughtUp(ctx, id); err != nil {
-		return err
+	if err := add(id, addr, 0, remaining(ctx)).Error(); err != nil {
+		return fmt.Errorf("add %s at %s to group %d: %w", id, addr, g.config.ID, err)
 	}
-	if err := g.raft.AddVoter(id, addr, 0, remaining(ctx)).Error(); err != nil {
+	return nil
+}
+
+// CaughtUp tells, on the leader, whether id's log is near the leader's.
+func (g *Group) CaughtUp(id raft.ServerID) bool {
+	match, _ := g.acks.match(id, g.raft.CurrentTerm())
+	return match > 0 && match+catchUpDistance >= g.raft.LastIndex()
+}
+
+// Promote makes the member id a voter. It should have caught up. Idempotent;
+// only on the leader.
+func (g *Group) Promote(ctx context.Context, id raft.ServerID) error {
+	s, ok := g.server(id)
+	switch {
+	case !ok:
+		return fmt.Errorf("group %d has no replica %s", g.config.ID, id)
+	case s.Suffrage == raft.Voter:
+		return nil
+	}
+	if err := g.raft.AddVoter(id, s.Address, 0, remaining(ctx)).Error(); err != nil {
 		return fmt.Errorf("make %s a voter of group %d: %w", id, g.config.ID, err)
 	}
 	return nil
@@ -75,25 +88,6 @@ func (g *Group) RemoveReplica(ctx context.Context, id raft.ServerID) error {
 		return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
 	}
 	return nil
-}
-
-func (g *Group) waitCaughtUp(ctx context.Context, id raft.ServerID) error {
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		match, _ := g.acks.match(id, g.raft.CurrentTerm())
-		if match > 0 && match+catchUpDistance >= g.raft.LastIndex() {
-			return nil
-		}
-		select {
-		case <-poll.C:
-			if g.raft.State() != raft.Leader {
-				return fmt.Errorf("group %d: leadership was lost while %s caught up", g.config.ID, id)
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("group %d: %s has caught up to %d of %d: %w", g.config.ID, id, match, g.raft.LastIndex(), ctx.Err())
-		}
-	}
 }
 
 // remaining is the time left in ctx for raft's timeouts; 0 means without limit.

@@ -33,6 +33,12 @@ type Config struct {
 	Bootstrap bool
 	Join      []string
 
+	// Groups is how many groups the cluster that Bootstrap makes begins with, 0 for
+	// as many as nodes; they are made when it has InitialNodes nodes. Both are
+	// ignored later on.
+	Groups       int
+	InitialNodes int
+
 	LogStore string // "wal" or "boltdb"
 	Profile  string // "local" or "wan": how quickly elections happen
 
@@ -71,6 +77,10 @@ const (
 	DefaultHangTimeout  = 10 * time.Second
 )
 
+// maxGroups is more than anybody wants on one node to begin with: each costs
+// files, memory and heartbeats.
+const maxGroups = 1024
+
 var validID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // fill sets defaults and checks what was given.
@@ -86,6 +96,7 @@ func (c *Config) fill() error {
 	setDefault(&c.MinFree, DefaultMinFree)
 	setDefault(&c.ReplayBudget, DefaultReplayBudget)
 	setDefault(&c.HangTimeout, DefaultHangTimeout)
+	setDefault(&c.InitialNodes, 1)
 	setDefault(&c.Version, "dev "+runtime.Version())
 	if c.Now == nil {
 		c.Now = time.Now
@@ -98,6 +109,9 @@ func (c *Config) fill() error {
 	}
 	if _, ok := group.Timings[c.Profile]; !ok {
 		return fmt.Errorf("profile %q: there are local and wan", c.Profile)
+	}
+	if c.Groups < 0 || c.Groups > maxGroups || c.InitialNodes < 1 {
+		return fmt.Errorf("%d groups and %d nodes to begin with: take up to %d groups, 0 for as many as nodes, and at least 1 node", c.Groups, c.InitialNodes, maxGroups)
 	}
 	if c.Bootstrap && len(c.Join) > 0 {
 		return errors.New("--bootstrap makes a new cluster and --join enters an existing one: give one of them")

@@ -2,100 +2,122 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/hashicorp/raft"
 
 	"raftkv/kv"
 	"raftkv/kv/fsm"
+	"raftkv/shard"
+	"raftkv/shard/controller"
 )
 
-// Methods of the calls between nodes. The numbers are part of the protocol.
-const (
-	callHello     uint8 = 1 // who are you: JSON hello
-	callJoin      uint8 = 2 // make me a member, or record my new addresses: JSON fsm.NodeInfo
-	callReadIndex uint8 = 3 // group 4 bytes, applied 8 bytes -> index 8 bytes
-	callStatus    uint8 = 4 // -> JSON localStatus
-	callDo        uint8 = 5 // a command as RESP array -> its reply in RESP3
-	callSnapshot  uint8 = 6 // group 4 bytes: take a snapshot
-)
+// emptyMap is what a node knows before it has heard of the controller.
+var emptyMap = new(shard.Map)
 
-// hello is a node's answer to callHello.
-type hello struct {
-	Cluster string `json:"cluster"`
-	Node    string `json:"node"`
-	Replica string `json:"replica"`
+// shardMap returns the newest map that has come to this node.
+func (n *Node) shardMap() *shard.Map {
+	if g := n.group(shard.Controller); g != nil {
+		return g.State().Map()
+	}
+	return emptyMap
 }
 
-func (n *Node) hello() hello {
-	return hello{Cluster: n.cluster(), Node: n.config.ID, Replica: n.identity.Replica}
+// Map returns the map of an epoch, or the newest that this node has if epoch is 0.
+func (n *Node) Map(epoch uint64) (*shard.Map, error) {
+	g := n.group(shard.Controller)
+	switch {
+	case g == nil:
+		return nil, errStarting
+	case epoch == 0:
+		return g.State().Map(), nil
+	}
+	return g.State().MapAt(epoch)
 }
 
-// joinTimeout bounds making a node a member, catching up included.
-const joinTimeout = 30 * time.Second
-
-// serveCall answers another node.
-func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]byte, error) {
-	switch method {
-	case callHello:
-		return json.Marshal(n.hello())
-	case callJoin:
-		var info fsm.NodeInfo
-		if err := json.Unmarshal(payload, &info); err != nil {
-			return nil, fmt.Errorf("join: %w", err)
+// control changes the map, wherever the controller's leader is; change comes from
+// package controller. Every change is idempotent, so that one whose fate is not
+// known may be asked for again.
+func (n *Node) control(ctx context.Context, change []byte) (reply controller.Reply, err error) {
+	g := n.group(shard.Controller)
+	if g == nil {
+		return reply, errStarting
+	}
+	var answer []byte
+	if g.Serving() {
+		answer, err = n.changeMap(ctx, change)
+	} else {
+		leader := string(g.LeaderPeer())
+		if leader == "" || leader == n.config.Peer {
+			return reply, errNoController
 		}
-		ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+		ctx, cancel := context.WithTimeout(ctx, placeTimeout)
 		defer cancel()
-		return n.admit(ctx, info)
-	case callReadIndex:
-		if len(payload) != 12 {
-			return nil, errors.New("read index: 12 bytes expected")
-		}
-		g := n.group(binary.BigEndian.Uint32(payload))
-		if g == nil {
-			return nil, kv.ErrNoLeader
-		}
-		index, err := g.ServeReadIndex(ctx, binary.BigEndian.Uint64(payload[4:]))
-		if err != nil {
-			return nil, err
-		}
-		return binary.BigEndian.AppendUint64(nil, index), nil
-	case callStatus:
-		return json.Marshal(n.localStatus())
-	case callDo:
-		return n.serveDo(ctx, payload)
-	case callSnapshot:
-		if len(payload) != 4 {
-			return nil, errors.New("snapshot: 4 bytes expected")
-		}
-		g := n.group(binary.BigEndian.Uint32(payload))
-		if g == nil {
-			return nil, kv.ErrNoLeader
-		}
-		return nil, g.Snapshot()
+		answer, err = n.transport.Call(ctx, leader, callControl, change)
 	}
-	return nil, fmt.Errorf("call %d is not known by this version (%s)", method, n.config.Version)
+	if err == nil {
+		err = json.Unmarshal(answer, &reply)
+	}
+	return reply, err
 }
 
-// askReadIndex asks the leader at peer, for a follower's reads.
-func (n *Node) askReadIndex(group uint32) func(context.Context, raft.ServerAddress, uint64) (uint64, error) {
-	return func(ctx context.Context, peer raft.ServerAddress, applied uint64) (uint64, error) {
-		if peer == "" {
-			return 0, kv.ErrNoLeader
+// changeMap puts a change of the map into the log of group 0, on its leader, and
+// returns what the map's state machine answers.
+func (n *Node) changeMap(_ context.Context, change []byte) ([]byte, error) {
+	g := n.group(shard.Controller)
+	if g == nil {
+		return nil, errStarting
+	}
+	reply, err := g.Admin(fsm.Control(change))
+	if err != nil {
+		return nil, fmt.Errorf("change of the map: %w", err)
+	}
+	if reply.Kind != kv.Bulk {
+		return nil, fmt.Errorf("change of the map: an answer of kind %v", reply.Kind)
+	}
+	return reply.Str, nil
+}
+
+// decision is one change of the map, with the reason for it in words.
+type decision struct {
+	change []byte
+	reason string
+}
+
+// carryOut makes one decision true in the map; the nodes' loops do the rest.
+// Whatever plans for the cluster acts through it alone.
+func (n *Node) carryOut(ctx context.Context, d decision) error {
+	reply, err := n.control(ctx, d.change)
+	if err != nil {
+		return err
+	}
+	n.log.Info(d.reason, "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(d.change))
+	return nil
+}
+
+// lead does the controller's work, on the leader of group 0: it sees who lives,
+// and takes the next step towards what the cluster shall be.
+func (n *Node) lead(ctx context.Context) {
+	g := n.group(shard.Controller)
+	if g == nil || !g.Serving() || !n.isMember() {
+		return
+	}
+	n.board.begin(g.Term())
+	n.lookForDead(g)
+	n.mu.Lock()
+	begin := n.identity.Initial
+	n.mu.Unlock()
+	now, _ := n.board.read()
+	for range maxDecisions {
+		d := nextDecision(n.shardMap(), now, begin)
+		if d == nil || ctx.Err() != nil {
+			return
 		}
-		request := binary.BigEndian.AppendUint32(nil, group)
-		request = binary.BigEndian.AppendUint64(request, applied)
-		answer, err := n.transport.Call(ctx, string(peer), callReadIndex, request)
-		if err != nil {
-			return 0, err
+		if err := n.carryOut(ctx, *d); err != nil {
+			n.logFailure("a decision was not carried out", shard.Controller, err)
+			return
 		}
-		if len(answer) != 8 {
-			return 0, fmt.Errorf("read index from %s: %d bytes instead of 8", peer, len(answer))
-		}
-		return binary.BigEndian.Uint64(answer), nil
 	}
 }
+
+// maxDecisions bounds what is done before the loop looks around again.
+const maxDecisions = 100

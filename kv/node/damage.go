@@ -1,14 +1,14 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"raftkv/kv/group"
 	"raftkv/kv/raftlog"
+	"raftkv/shard/controller"
 	"raftkv/snapshot"
 )
 
@@ -17,29 +17,39 @@ func damaged(err error) bool {
 	return errors.Is(err, raftlog.ErrDamaged) || errors.Is(err, raftlog.ErrHole) || errors.Is(err, snapshot.ErrDamaged)
 }
 
-// openGroup opens a replica. If its files are damaged and other nodes have the
-// data, the folder is set aside and the replica starts empty under a new id: a
-// follower then recovers from the leader. The old id must not come back, since
-// votes and entries that it acknowledged may be lost. Nothing is deleted.
-func (n *Node) openGroup(id uint32, bootstrap bool) (*group.Group, error) {
-	dir := filepath.Join(n.config.Dir, "groups", fmt.Sprint(id))
-	g, err := group.Open(n.groupConfig(id, dir, bootstrap))
-	if err == nil || !damaged(err) {
-		return g, err
+// knowsOthers tells whether the cluster has other nodes, as far as the folder
+// remembers.
+func (n *Node) knowsOthers() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.identity.Peers) > 0
+}
+
+// explain says what to do about damaged files that nobody else has.
+func (n *Node) explain(err error) error {
+	if !damaged(err) {
+		return err
 	}
-	if len(n.identity.Peers) == 0 {
-		return nil, fmt.Errorf("%w: no other node is known that has the data; restore the file from a copy, or see what can be read with `raftkv dump`", err)
-	}
+	return fmt.Errorf("%w: no other node is known that has the data; restore the file from a copy, or see what can be read with `raftkv dump`", err)
+}
+
+// setAside moves a damaged replica's folder away; nothing is deleted. The old id
+// must not come back, since votes and entries that it acknowledged may be lost:
+// the new folder remembers that. Other groups of the node are not affected.
+func (n *Node) setAside(id uint32, replica string, reason error) error {
+	dir := n.groupDir(id)
 	aside := fmt.Sprintf("%s.damaged-%s", dir, time.Now().UTC().Format("20060102T150405.000"))
 	n.log.Error("damaged files: the replica is set aside and starts empty; the leader will send the data",
-		"topic", "store", "group", id, "error", err, "aside", aside)
+		"topic", "store", "group", id, "replica", replica, "error", reason, "aside", aside)
 	if err := os.Rename(dir, aside); err != nil {
-		return nil, err
+		return err
 	}
-	n.identity.Replica = newReplica(n.config.ID)
-	n.identity.Joined = false
-	if err := n.identity.write(n.config.Dir); err != nil {
-		return nil, err
-	}
-	return group.Open(n.groupConfig(id, dir, false))
+	return writeReplica(dir, replicaFile{Replica: replica, Lost: true})
+}
+
+// replaceLost asks for a new id for a replica whose files are lost. The map
+// brings it.
+func (n *Node) replaceLost(ctx context.Context, group uint32, replica string) error {
+	_, err := n.control(ctx, controller.ReplaceReplica(group, replica))
+	return err
 }

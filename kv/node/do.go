@@ -50,12 +50,7 @@ func (n *Node) forward(ctx context.Context, args [][]byte) kv.Reply {
 	if failed != "" {
 		return failed.Reply()
 	}
-	peer := ""
-	for _, g := range *n.groups.Load() {
-		if g.State().Serves(slot) {
-			peer = string(g.LeaderPeer())
-		}
-	}
+	peer := n.peerOf(n.leaderOf(n.table.Load().owner(slot)))
 	if peer == "" || peer == n.config.Peer {
 		return kv.ErrNoLeader.Reply()
 	}

@@ -11,46 +11,51 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
 )
 
-const identityFormat = 1
+const identityFormat = 2
 
 // identity is what a data folder remembers of its node: node.json.
 type identity struct {
 	Format  int    `json:"format"`
 	Cluster string `json:"cluster"` // id of the cluster; empty until the node has joined
 	ID      string `json:"id"`
-	// Replica is the raft id of the node's replicas. A folder whose log was
-	// lost or damaged gets a new one: under the old one the replica has voted
-	// and acknowledged entries, which it would now forget.
-	Replica string `json:"replica"`
-	Redis   string `json:"redis"`
-	HTTP    string `json:"http"`
-	Peer    string `json:"peer"`
-	// Bootstrap tells that the node began its cluster: an empty group may be made
-	// with it as the only member.
+	// Incarnation was made with the folder. A node that comes back with another one
+	// has lost its replicas: what they had voted for and acknowledged is forgotten.
+	Incarnation string `json:"incarnation"`
+	Redis       string `json:"redis"`
+	HTTP        string `json:"http"`
+	Peer        string `json:"peer"`
+	// Bootstrap tells that the node may begin the cluster: the controller's group
+	// with itself as the only member. It ends once that group knows the node.
 	Bootstrap bool `json:"bootstrap,omitempty"`
-	// Joined tells that the replica has been made a member of its group.
-	Joined bool `json:"joined"`
+	// Initial is what the cluster shall begin with. Every node keeps it, since any
+	// of them may lead the controller's group when it is time.
+	Initial initial `json:"initial"`
 	// Peers are the peer addresses of the other nodes, for finding the cluster
-	// again when the log cannot tell.
+	// again when the map cannot tell.
 	Peers []string `json:"peers,omitempty"`
 }
 
-func newReplica(node string) string { return node + "." + randomHex(4) }
+// initial says when a new cluster gets its first groups, and how many.
+type initial struct {
+	Groups int `json:"groups"` // 0: as many as nodes
+	Nodes  int `json:"nodes"`  // how many nodes there must be
+}
+
+// groups returns how many groups to begin with.
+func (i initial) groups() int {
+	if i.Groups > 0 {
+		return i.Groups
+	}
+	return max(i.Nodes, 1)
+}
 
 func randomHex(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails (crypto/rand)
 	return hex.EncodeToString(b)
-}
-
-// nodeOf returns the node id within a replica id.
-func nodeOf(replica raft.ServerID) string {
-	node, _, _ := strings.Cut(string(replica), ".")
-	return node
 }
 
 func identityPath(dir string) string { return filepath.Join(dir, "node.json") }
@@ -72,19 +77,23 @@ func readIdentity(dir string) (*identity, error) {
 	if id.Format != identityFormat {
 		return nil, fmt.Errorf("%s has format %d, this program knows %d", path, id.Format, identityFormat)
 	}
-	if id.ID == "" || id.Replica == "" {
+	if id.ID == "" || id.Incarnation == "" {
 		return nil, fmt.Errorf("%s names no node", path)
 	}
 	return id, nil
 }
 
 // write replaces node.json durably: a crash leaves the old or the new one.
-func (id *identity) write(dir string) error {
-	b, err := json.MarshalIndent(id, "", "  ")
+func (id *identity) write(dir string) error { return writeJSON(identityPath(dir), id) }
+
+// writeJSON replaces a file durably: a crash leaves the old or the new one.
+func writeJSON(path string, content any) error {
+	b, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, "node.json.*")
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
@@ -92,7 +101,7 @@ func (id *identity) write(dir string) error {
 	_, err = tmp.Write(append(b, '\n'))
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), identityPath(dir))
+		err = os.Rename(tmp.Name(), path)
 	}
 	if err == nil {
 		err = syncDir(dir)

@@ -29,7 +29,7 @@ func (r routes) Info() server.Info {
 			{Name: "term", Value: strconv.FormatUint(status.Term, 10)},
 			{Name: "commit", Value: strconv.FormatUint(status.Commit, 10)},
 			{Name: "applied", Value: strconv.FormatUint(status.Applied, 10)},
-			{Name: "leader", Value: n.leaderOf(g).ID},
+			{Name: "leader", Value: n.leaderOf(g.ID())},
 		} {
 			f.Name = fmt.Sprintf("group%d_%s", g.ID(), f.Name)
 			info.Fields = append(info.Fields, f)

@@ -13,19 +13,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"raftkv/kv/api"
 	"raftkv/kv/eventlog"
 	"raftkv/kv/group"
 	"raftkv/kv/metrics"
-	"raftkv/kv/raftlog"
 	"raftkv/kv/server"
 	"raftkv/kv/transport"
 )
-
-// dataGroup is the group that owns all slots.
-const dataGroup = 1
 
 // closeTimeout bounds an orderly end; a disk that hangs must not hold it up.
 const closeTimeout = 10 * time.Second
@@ -42,18 +36,28 @@ type Node struct {
 	redis     *server.Server
 	http      *http.Server
 	started   time.Time
-	admitting chan struct{} // capacity 1: held while a member is added
-	wake      chan struct{} // capacity 1: membership should be looked at
+	wakes     [wakeCount]chan struct{} // capacity 1 each: something may have changed
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards identity's fields but for those that never change
 	identity *identity
-	groups   atomic.Pointer[[]*group.Group] // replaced, never changed
+	groups   atomic.Pointer[[]*group.Group] // sorted; replaced, never changed
+	table    atomic.Pointer[table]
+	place    atomic.Pointer[place] // what keepPlace was told
+
+	board     *board                   // of use on the controller's leader
+	bulletin  atomic.Pointer[bulletin] // what came from there
+	reporting atomic.Pointer[context.CancelFunc]
+	complaints
+
+	heardController time.Time            // keepPlace's
+	ledSince        map[uint32]time.Time // tendGroups's: when new groups came to be led here
 
 	failed   atomic.Pointer[error]
 	fatal    chan struct{} // closed when failed is set
 	ctx      context.Context
 	cancel   context.CancelFunc
-	tasks    sync.WaitGroup
+	keepers  sync.WaitGroup // the loops
+	tasks    sync.WaitGroup // the listeners
 	closing  sync.Once
 	closeErr error
 }
@@ -72,13 +76,19 @@ func Open(config Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		lock:      lock,
-		started:   time.Now(),
-		admitting: make(chan struct{}, 1),
-		wake:      make(chan struct{}, 1),
-		fatal:     make(chan struct{}),
+		lock:     lock,
+		started:  time.Now(),
+		board:    newBoard(),
+		ledSince: make(map[uint32]time.Time),
+		fatal:    make(chan struct{}),
+	}
+	for i := range n.wakes {
+		n.wakes[i] = make(chan struct{}, 1)
 	}
 	n.groups.Store(new([]*group.Group))
+	n.place.Store(new(place))
+	n.bulletin.Store(new(bulletin))
+	n.retable()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.config, n.identity, err = settle(config); err == nil {
 		err = n.start()
@@ -105,7 +115,7 @@ func (n *Node) start() error {
 	}
 	n.log = n.events.Logger()
 	n.log.Info("starting", "topic", "node", "version", n.config.Version, "pid", os.Getpid(), "dir", n.config.Dir,
-		"redis", n.config.Redis, "http", n.config.HTTP, "peer", n.config.Peer, "replica", n.identity.Replica, "cluster", n.identity.Cluster)
+		"redis", n.config.Redis, "http", n.config.HTTP, "peer", n.config.Peer, "incarnation", n.identity.Incarnation, "cluster", n.identity.Cluster)
 	n.metrics = metrics.New(n.config.ID, n.config.Version)
 
 	redis, err := net.Listen("tcp", n.config.Redis)
@@ -121,7 +131,7 @@ func (n *Node) start() error {
 		Addr: n.config.Peer, Node: n.config.ID, Cluster: n.cluster, Handle: n.serveCall, Logger: n.log,
 	})
 	if err == nil {
-		err = n.openGroups()
+		err = n.openAll()
 	}
 	if err != nil {
 		redis.Close()
@@ -136,7 +146,12 @@ func (n *Node) start() error {
 	n.http = &http.Server{Handler: api.New(n, api.Options{
 		Password: n.config.Password, MaxValue: n.config.MaxValue, Metrics: n.metrics.Gatherer(), Pprof: n.config.Pprof, Logger: n.log,
 	}), ReadHeaderTimeout: 5 * time.Second}
-	n.tasks.Go(func() { n.keepMembership(n.ctx) })
+	n.retable()
+	n.keep(wakePlace, n.keepPlace)
+	n.keep(wakeReplicas, n.alignReplicas)
+	n.keep(wakeGroups, n.tendGroups)
+	n.keep(wakeController, n.lead)
+	n.keepers.Go(func() { n.keepReporting(n.ctx) })
 	n.tasks.Go(func() {
 		if err := n.redis.Serve(redis); err != nil {
 			n.fail(fmt.Errorf("redis listener: %w", err))
@@ -176,61 +191,15 @@ func settle(c Config) (Config, *identity, error) {
 		return c, nil, fmt.Errorf("the data folder %s is new: say --bootstrap to begin a cluster with this node, or --join HOST:PORT (a peer address) to enter one", c.Dir)
 	}
 	id = &identity{
-		Format: identityFormat, ID: c.ID, Replica: newReplica(c.ID),
+		Format: identityFormat, ID: c.ID, Incarnation: randomHex(8),
 		Redis: c.Redis, HTTP: c.HTTP, Peer: c.Peer, Peers: c.Join,
 		Bootstrap: c.Bootstrap,
 	}
 	if c.Bootstrap {
 		id.Cluster = randomHex(8)
+		id.Initial = initial{Groups: c.Groups, Nodes: c.InitialNodes}
 	}
 	return c, id, id.write(c.Dir)
-}
-
-func (n *Node) openGroups() error {
-	g, err := n.openGroup(dataGroup, n.identity.Bootstrap)
-	if err != nil {
-		return err
-	}
-	n.groups.Store(&[]*group.Group{g})
-	n.nudge()
-	return nil
-}
-
-// groupConfig is what a replica on this node runs with.
-func (n *Node) groupConfig(id uint32, dir string, bootstrap bool) group.Config {
-	m := n.metrics.Group(id)
-	logger := n.log.With(eventlog.KeyGroup, id)
-	replica := raft.ServerID(n.identity.Replica)
-	return group.Config{
-		ID: id, Cluster: n.cluster(), Node: n.config.ID, Replica: replica,
-		Peer: raft.ServerAddress(n.config.Peer), Dir: dir,
-		Timing:    group.Timings[n.config.Profile],
-		Transport: n.transport.Group(id, replica),
-		Log: raftlog.Options{
-			Store: n.config.LogStore, MinFree: n.config.MinFree, HangTimeout: n.config.HangTimeout,
-			Faults: n.config.DiskFaults, Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored,
-		},
-		Bootstrap:     bootstrap,
-		ReplayBudget:  max(n.config.ReplayBudget, 0),
-		AskReadIndex:  n.askReadIndex(id),
-		Fatal:         n.fail,
-		Now:           n.config.Now,
-		LeaderChanged: func(bool) { n.nudge() },
-		Observe: group.Observer{
-			Proposed: m.Proposed, Applied: m.Applied, Snapshot: m.Snapshot, ReadRound: m.ReadRound,
-			Restored: m.Restored, Replayed: m.Replayed, Leadership: m.Leadership,
-		},
-		Logger:  n.log,
-		RaftLog: eventlog.Hclog(logger, eventlog.TopicReplication),
-	}
-}
-
-// nudge makes keepMembership look at once.
-func (n *Node) nudge() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
 }
 
 // ID returns the node's name.
@@ -296,6 +265,7 @@ func (n *Node) Close() error {
 
 func (n *Node) close() error {
 	n.cancel()
+	n.keepers.Wait()
 	var errs []error
 	if n.Failure() == nil {
 		for _, g := range *n.groups.Load() {

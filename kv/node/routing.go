@@ -2,11 +2,9 @@ package node
 
 import (
 	"net"
+	"slices"
 	"strconv"
-	"time"
 
-	"raftkv/kv/fsm"
-	"raftkv/kv/group"
 	"raftkv/kv/server"
 	"raftkv/shard"
 )
@@ -17,37 +15,39 @@ type routes struct{ n *Node }
 var _ server.Node = routes{}
 
 // Route tells who serves a slot.
-func (r routes) Route(slot uint16) server.Route {
-	for _, g := range *r.n.groups.Load() {
-		if !g.State().Serves(slot) {
-			continue
+func (r routes) Route(slot uint16) server.Route { return r.n.table.Load().route(slot) }
+
+// leaderOf returns the id of the node that leads a group, or "" if none is known:
+// as the replica here knows it, else as the nodes have told the controller.
+func (n *Node) leaderOf(group uint32) string {
+	if g := n.group(group); g != nil {
+		if leader := g.Leader(); leader != "" {
+			return nodeOf(leader)
 		}
-		if g.Serving() {
-			return server.Route{Group: g, Leader: true}
-		}
-		return server.Route{Group: g, LeaderAddr: func() string { return r.n.leaderOf(g).Redis }}
 	}
-	return server.Route{}
+	return n.bulletin.Load().Leaders[group].Node
 }
 
-// leaderOf returns what is known of the node that leads a group.
-func (n *Node) leaderOf(g *group.Group) fsm.NodeInfo {
-	leader := g.Leader()
-	if leader == "" {
-		return fsm.NodeInfo{}
+// redisOf returns a node's Redis address, or "".
+func (n *Node) redisOf(node string) string {
+	if info := n.shardMap().Node(node); info != nil {
+		return info.Redis
 	}
-	for _, info := range g.State().Nodes() {
-		if info.ID == nodeOf(leader) {
-			return info
-		}
+	return ""
+}
+
+// peerOf returns a node's peer address, or "".
+func (n *Node) peerOf(node string) string {
+	if info := n.shardMap().Node(node); info != nil {
+		return info.Peer
 	}
-	return fsm.NodeInfo{}
+	return ""
 }
 
 // Led returns the groups that this node serves as leader.
 func (r routes) Led() []server.Group {
 	var out []server.Group
-	for _, g := range *r.n.groups.Load() {
+	for _, g := range r.n.table.Load().local {
 		if g.Serving() {
 			out = append(out, g)
 		}
@@ -55,10 +55,10 @@ func (r routes) Led() []server.Group {
 	return out
 }
 
-// Local returns all groups that have a replica here.
+// Local returns all groups with keys that have a replica here.
 func (r routes) Local() []server.Group {
 	var out []server.Group
-	for _, g := range *r.n.groups.Load() {
+	for _, g := range r.n.table.Load().local {
 		out = append(out, g)
 	}
 	return out
@@ -77,69 +77,59 @@ func (n *Node) stateMemory() (total int64) {
 	return total
 }
 
-// aliveFor is how long a node counts as alive after its last answer to a leader.
-const aliveFor = 3 * time.Second
-
-// Topology shows every node as master of the slots that it leads.
+// Topology shows every node as master of all slots that it leads.
 func (r routes) Topology() server.Topology {
-	t := server.Topology{Self: r.n.config.ID}
-	for _, g := range *r.n.groups.Load() {
-		slots, epoch := g.State().Ownership()
-		t.Epoch = max(t.Epoch, epoch)
-		leader := g.Leader()
-		for _, info := range g.State().Nodes() {
-			node := topologyNode(&t, info)
-			if node == nil {
-				continue
-			}
-			if leader != "" && nodeOf(leader) == info.ID {
-				node.Slots = append(node.Slots, slots...)
-			}
-			if g.Serving() && info.ID != r.n.config.ID && time.Since(g.Heard(info.Replica)) > aliveFor {
-				node.Alive = false
+	n, table := r.n, r.n.table.Load()
+	m, dead := table.shardMap, n.bulletin.Load().Dead
+	t := server.Topology{Self: n.config.ID, Epoch: m.Epoch}
+	for _, info := range m.Nodes {
+		if node, ok := topologyNode(&info); ok {
+			node.Alive = info.ID == n.config.ID || !slices.Contains(dead, info.ID)
+			t.Nodes = append(t.Nodes, node)
+		}
+	}
+	leaders := make(map[uint32]string)
+	for _, g := range table.targets[1:] {
+		leader := n.leaderOf(g.id)
+		leaders[g.id] = leader
+		for i := range t.Nodes {
+			if t.Nodes[i].ID == leader {
+				t.Nodes[i].Slots = append(t.Nodes[i].Slots, g.slots...)
 			}
 		}
 	}
 	for i := range t.Nodes {
-		t.Nodes[i].Slots = shard.Normalize(t.Nodes[i].Slots)
-	}
-	for _, g := range *r.n.groups.Load() {
-		showFollowers(&t, g)
+		node := &t.Nodes[i]
+		node.Slots = shard.Normalize(node.Slots)
+		if len(node.Slots) == 0 {
+			node.Follows = follows(m, node.ID, leaders)
+		}
 	}
 	return t
 }
 
-// showFollowers marks the nodes that lead nothing and have a replica of g.
-func showFollowers(t *server.Topology, g *group.Group) {
-	leader := nodeOf(g.Leader())
-	for _, s := range g.Servers() {
-		for i := range t.Nodes {
-			n := &t.Nodes[i]
-			if n.ID == nodeOf(s.ID) && n.ID != leader && len(n.Slots) == 0 && n.Follows == "" {
-				n.Follows = leader
-			}
+// follows returns the leader of a group that has a replica on a node, or "".
+func follows(m *shard.Map, node string, leaders map[uint32]string) string {
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		if leader := leaders[g.ID]; leader != "" && leader != node && g.On(node) != nil {
+			return leader
 		}
 	}
+	return ""
 }
 
-// topologyNode returns the entry of a node, made if it is missing; nil if its
-// address makes no sense.
-func topologyNode(t *server.Topology, info fsm.NodeInfo) *server.TopologyNode {
-	for i := range t.Nodes {
-		if t.Nodes[i].ID == info.ID {
-			return &t.Nodes[i]
-		}
-	}
+// topologyNode fails if the node's addresses make no sense.
+func topologyNode(info *shard.Node) (out server.TopologyNode, ok bool) {
 	host, port, err := splitAddr(info.Redis)
 	if err != nil {
-		return nil
+		return out, false
 	}
 	_, bus, err := splitAddr(info.Peer)
 	if err != nil {
-		return nil
+		return out, false
 	}
-	t.Nodes = append(t.Nodes, server.TopologyNode{ID: info.ID, Host: host, Port: port, Bus: bus, Alive: true})
-	return &t.Nodes[len(t.Nodes)-1]
+	return server.TopologyNode{ID: info.ID, Host: host, Port: port, Bus: bus}, true
 }
 
 func splitAddr(addr string) (host string, port int, err error) {

@@ -12,7 +12,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv"
-	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/shard"
 )
@@ -23,23 +22,22 @@ const statusTimeout = time.Second
 // localStatus is what a node knows of itself and of its groups.
 type localStatus struct {
 	Node   kv.NodeStatus `json:"node"`
+	Epoch  uint64        `json:"epoch"` // of the newest map that it has
 	Groups []localGroup  `json:"groups"`
 }
 
 type localGroup struct {
 	ID      uint32            `json:"id"`
-	Epoch   uint64            `json:"epoch"`
 	Leader  string            `json:"leader"` // node id
 	Serving bool              `json:"serving"`
 	Slots   []shard.Range     `json:"slots"`
 	Replica kv.ReplicaStatus  `json:"replica"`
 	Matches map[string]uint64 `json:"matches"` // by replica id, on the leader
 	Members []string          `json:"members"` // replica ids
-	Nodes   []fsm.NodeInfo    `json:"nodes"`
 }
 
 func (n *Node) localStatus() localStatus {
-	s := localStatus{Node: kv.NodeStatus{
+	s := localStatus{Epoch: n.shardMap().Epoch, Node: kv.NodeStatus{
 		ID: n.config.ID, Redis: n.config.Redis, HTTP: n.config.HTTP, Peer: n.config.Peer,
 		PID: os.Getpid(), State: kv.NodeUp, Version: n.config.Version, UptimeMS: time.Since(n.started).Milliseconds(),
 		Memory: residentMemory(), Disk: diskUsage(n.config.Dir), DiskFree: diskFree(n.config.Dir),
@@ -57,16 +55,13 @@ func (n *Node) localStatus() localStatus {
 }
 
 func (n *Node) localGroup(g *group.Group) localGroup {
-	slots, epoch := g.State().Ownership()
+	slots, _ := g.State().Ownership()
 	out := localGroup{
-		ID: g.ID(), Epoch: epoch, Leader: nodeOf(g.Leader()), Serving: g.Serving(), Slots: slots,
-		Replica: g.Status(n.config.ID), Matches: make(map[string]uint64), Nodes: g.State().Nodes(),
+		ID: g.ID(), Leader: nodeOf(g.Leader()), Serving: g.Serving(), Slots: slots,
+		Replica: g.Status(n.config.ID), Matches: make(map[string]uint64), Members: members(g),
 	}
 	for id, match := range g.Matches() {
 		out.Matches[string(id)] = match
-	}
-	for _, s := range g.Servers() {
-		out.Members = append(out.Members, string(s.ID))
 	}
 	return out
 }
@@ -79,8 +74,8 @@ func (n *Node) Status(ctx context.Context) kv.Status {
 	groups := make(map[uint32]*kv.GroupStatus)
 	for _, s := range all {
 		status.Nodes = append(status.Nodes, s.Node)
+		status.Epoch = max(status.Epoch, s.Epoch)
 		for _, g := range s.Groups {
-			status.Epoch = max(status.Epoch, g.Epoch)
 			known := groups[g.ID]
 			if known == nil {
 				known = &kv.GroupStatus{ID: g.ID}
@@ -123,7 +118,7 @@ func completeGroup(g *kv.GroupStatus, all []localStatus) {
 	})
 }
 
-// askAll asks all nodes of the directory, this one included, in order of id.
+// askAll asks all nodes of the map, this one included, in order of id.
 func (n *Node) askAll(ctx context.Context) []localStatus {
 	self := n.localStatus()
 	all := []localStatus{self}
@@ -131,12 +126,12 @@ func (n *Node) askAll(ctx context.Context) []localStatus {
 	var asking sync.WaitGroup
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	for _, info := range n.directory() {
+	for _, info := range n.shardMap().Nodes {
 		if info.ID == n.config.ID {
 			continue
 		}
 		asking.Go(func() {
-			s := localStatus{Node: kv.NodeStatus{ID: info.ID, Redis: info.Redis, HTTP: info.HTTP, Peer: info.Peer, State: kv.NodeUnreachable}}
+			s := localStatus{Epoch: n.shardMap().Epoch, Node: kv.NodeStatus{ID: info.ID, Redis: info.Redis, HTTP: info.HTTP, Peer: info.Peer, State: kv.NodeUnreachable}}
 			answer, err := n.transport.Call(ctx, info.Peer, callStatus, nil)
 			if err == nil {
 				err = json.Unmarshal(answer, &s)
@@ -154,21 +149,9 @@ func (n *Node) askAll(ctx context.Context) []localStatus {
 	return all
 }
 
-// directory returns all nodes that the groups here know.
-func (n *Node) directory() []fsm.NodeInfo {
-	var out []fsm.NodeInfo
-	for _, g := range *n.groups.Load() {
-		for _, info := range g.State().Nodes() {
-			if !slices.ContainsFunc(out, func(o fsm.NodeInfo) bool { return o.ID == info.ID }) {
-				out = append(out, info)
-			}
-		}
-	}
-	return out
-}
-
-// Ready returns nil if the node is a member and can serve linearizable reads
-// now: itself, or by asking the leader.
+// Ready returns nil if the node is a member and can serve linearizable reads of
+// all groups that have a voter here now: itself, or by asking their leaders; and if
+// all slots have an owner. A cluster all of whose nodes are ready serves all slots.
 func (n *Node) Ready(ctx context.Context) error {
 	if err := n.Failure(); err != nil {
 		return err
@@ -176,11 +159,27 @@ func (n *Node) Ready(ctx context.Context) error {
 	if !n.isMember() {
 		return errNotMember
 	}
-	for _, g := range *n.groups.Load() {
+	if err := n.group(shard.Controller).ReadIndex(ctx, group.Linearizable); err != nil {
+		return err
+	}
+	m := n.shardMap()
+	if slices.Contains(m.Owner[:], shard.Controller) {
+		return kv.ErrUnserved // a new cluster whose slots are not given out yet
+	}
+	for i := range m.Groups {
+		placed := &m.Groups[i]
+		r := placed.On(n.config.ID)
+		if r == nil || !r.Voter || placed.ID == shard.Controller {
+			continue
+		}
+		g := n.group(placed.ID)
+		if g == nil || string(g.Replica()) != r.ID {
+			return kv.ErrNotReady
+		}
 		if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
 			return err
 		}
-		if _, epoch := g.State().Ownership(); epoch == 0 {
+		if g.State().Epoch() == 0 && len(m.SlotsOf(placed.ID)) > 0 {
 			return kv.ErrUnserved // a new group that has not taken its slots yet
 		}
 	}

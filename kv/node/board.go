@@ -1,0 +1,248 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"raftkv/kv/group"
+	"raftkv/shard"
+)
+
+const (
+	// reportInterval is how often a node tells the controller what it leads, if
+	// nothing happens.
+	reportInterval = time.Second
+	// aliveFor is how long a node counts as alive after its last answer to a leader.
+	aliveFor = 3 * time.Second
+)
+
+// What nodes tell the controller, and it tells all of them, is soft state: it is
+// kept by the leader of the controller's group in memory alone. After a change of
+// that leader the nodes tell it all again.
+
+// report is what a node says of itself.
+type report struct {
+	Node  string            `json:"node"`
+	Leads map[uint32]uint64 `json:"leads"` // the groups that it leads -> term
+	Seen  uint64            `json:"seen"`  // version of the bulletin that it has
+}
+
+// bulletin is what all nodes know of each other. It is replaced, never changed.
+type bulletin struct {
+	Version uint64             `json:"version"`
+	Leaders map[uint32]leading `json:"leaders"` // by group
+	Dead    []string           `json:"dead"`    // nodes that do not answer, sorted
+}
+
+// leading says who leads a group.
+type leading struct {
+	Node string `json:"node"`
+	Term uint64 `json:"term"`
+}
+
+// board collects the reports, on the leader of the controller's group. Its
+// methods may be called from any goroutine.
+type board struct {
+	mu      sync.Mutex
+	term    uint64    // of the controller's leader whose board it is
+	since   time.Time // when that was
+	now     *bulletin
+	changed chan struct{} // closed and replaced with each version
+}
+
+func newBoard() *board { return &board{now: new(bulletin), changed: make(chan struct{})} }
+
+// begin empties the board if another term has come.
+func (b *board) begin(term uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.term != term {
+		b.term, b.since = term, time.Now()
+		// Versions of different leaders must differ: nodes ask for what is newer.
+		b.post(&bulletin{Version: term << 32})
+	}
+}
+
+// age returns for how long the reports have been coming in.
+func (b *board) age() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.since)
+}
+
+// post must be called with mu held.
+func (b *board) post(next *bulletin) {
+	b.now = next
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// edit posts a changed copy of the bulletin if change makes one. It must not be
+// called with mu held.
+func (b *board) edit(change func(*bulletin) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := *b.now
+	next.Version++
+	next.Leaders = maps.Clone(next.Leaders)
+	if next.Leaders == nil {
+		next.Leaders = make(map[uint32]leading)
+	}
+	if change(&next) {
+		b.post(&next)
+	}
+}
+
+// enter notes what a node leads. A newer term's word stands.
+func (b *board) enter(r report) {
+	b.edit(func(next *bulletin) (changed bool) {
+		for group, term := range r.Leads {
+			if was := next.Leaders[group]; term > was.Term || term == was.Term && was.Node != r.Node {
+				next.Leaders[group] = leading{Node: r.Node, Term: term}
+				changed = true
+			}
+		}
+		for group, was := range next.Leaders {
+			if _, still := r.Leads[group]; was.Node == r.Node && !still {
+				delete(next.Leaders, group)
+				changed = true
+			}
+		}
+		return changed
+	})
+}
+
+// setDead notes which nodes do not answer.
+func (b *board) setDead(dead []string) {
+	b.edit(func(next *bulletin) bool {
+		if slices.Equal(next.Dead, dead) {
+			return false
+		}
+		next.Dead = dead
+		return true
+	})
+}
+
+// read returns the bulletin, and a channel that closes when there is a newer one.
+func (b *board) read() (*bulletin, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now, b.changed
+}
+
+// wait returns the bulletin once it is not of version seen, or after a while.
+func (b *board) wait(ctx context.Context, seen uint64) *bulletin {
+	timer := time.NewTimer(reportInterval)
+	defer timer.Stop()
+	for {
+		now, changed := b.read()
+		if now.Version != seen {
+			return now
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return now
+		case <-ctx.Done():
+			return now
+		}
+	}
+}
+
+// keepReporting tells the controller's leader what this node leads, and takes the
+// bulletin from it, until ctx ends: at once if either changes, else each second.
+func (n *Node) keepReporting(ctx context.Context) {
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, 2*reportInterval)
+		n.reporting.Store(&cancel)
+		now, err := n.exchange(asking)
+		cancel()
+		if err == nil {
+			if now.Version != n.bulletin.Swap(now).Version {
+				n.nudge()
+			}
+			continue
+		}
+		select {
+		case <-n.wakes[wakeReport]:
+		case <-time.After(retryInterval):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// reportNow ends the wait for news: there is something to tell.
+func (n *Node) reportNow() {
+	if cancel := n.reporting.Load(); cancel != nil {
+		(*cancel)()
+	}
+}
+
+// exchange gives this node's report to the controller's leader and returns the
+// bulletin.
+func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
+	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Seen: n.bulletin.Load().Version}
+	for _, g := range *n.groups.Load() {
+		if term := g.Term(); term != 0 {
+			r.Leads[g.ID()] = term
+		}
+	}
+	g := n.group(shard.Controller)
+	if g == nil {
+		return nil, errStarting
+	}
+	if g.Serving() {
+		return n.hear(ctx, r)
+	}
+	leader := string(g.LeaderPeer())
+	if leader == "" || leader == n.config.Peer {
+		return nil, errNoController
+	}
+	request, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := n.transport.Call(ctx, leader, callReport, request)
+	if err != nil {
+		return nil, err
+	}
+	out := new(bulletin)
+	if err := json.Unmarshal(answer, out); err != nil {
+		return nil, fmt.Errorf("the bulletin of %s: %w", leader, err)
+	}
+	return out, nil
+}
+
+// hear takes a report, on the controller's leader, and returns the bulletin when
+// it has news for the reporter, or after a while.
+func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
+	g := n.group(shard.Controller)
+	if g == nil || !g.Serving() {
+		return nil, errNoController
+	}
+	n.board.begin(g.Term())
+	n.board.enter(r)
+	return n.board.wait(ctx, r.Seen), nil
+}
+
+// lookForDead finds which nodes do not answer, on the controller's leader: every
+// node has a replica of its group, and raft's heartbeats go to all.
+func (n *Node) lookForDead(g *group.Group) {
+	if n.board.age() < aliveFor {
+		return // there has been no time to hear of all
+	}
+	var dead []string
+	m := n.shardMap()
+	for _, info := range m.Nodes {
+		r := m.Group(shard.Controller).On(info.ID)
+		if info.ID != n.config.ID && (r == nil || time.Since(g.Heard(r.ID)) > aliveFor) {
+			dead = append(dead, info.ID)
+		}
+	}
+	n.board.setDead(dead)
+}

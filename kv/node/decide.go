@@ -1,0 +1,134 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+
+	"raftkv/shard"
+	"raftkv/shard/controller"
+)
+
+// replicasWanted is how many replicas a group shall have, if there are nodes.
+const replicasWanted = 3
+
+// nextDecision returns the next step by which a new cluster gets its groups and
+// slots, and groups get the replicas that they lack; nil if there is nothing to do.
+// It is a pure function: whoever leads the controller goes on where the last one
+// stopped.
+func nextDecision(m *shard.Map, now *bulletin, begin initial) *decision {
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		if lead := now.Leaders[g.ID]; !g.Founded && lead.Node != "" {
+			return decide(m, controller.FoundGroup(g.ID), "group %d is founded: %s leads it", g.ID, lead.Node)
+		}
+	}
+	d := beginCluster(m, begin)
+	if d == nil {
+		d = fillGroups(m, now.Dead)
+	}
+	return d
+}
+
+// decide makes a decision that holds for this map alone: it was made by its sight.
+func decide(m *shard.Map, change []byte, reason string, args ...any) *decision {
+	return &decision{change: controller.At(m.Epoch, change), reason: fmt.Sprintf(reason, args...)}
+}
+
+// beginCluster makes the first groups, and gives each of them its part of the
+// slots once it is founded.
+func beginCluster(m *shard.Map, begin initial) *decision {
+	groups := dataGroups(m)
+	nodes := activeNodes(m, nil)
+	switch want := begin.groups(); {
+	case !slices.Contains(m.Owner[:], shard.Controller) || len(nodes) < begin.Nodes || len(nodes) == 0:
+		return nil
+	case len(groups) < want:
+		on := rotation(nodes, len(groups), replicasWanted)
+		return decide(m, controller.AddGroup(on), "a new cluster: group %d of %d, on %v", len(groups)+1, want, on)
+	}
+	for i, g := range groups {
+		part := shard.Range{uint16(i * shard.Slots / len(groups)), uint16((i+1)*shard.Slots/len(groups) - 1)}
+		if g.Founded && m.Owner[part.From()] == shard.Controller {
+			return decide(m, controller.AssignSlots(g.ID, []shard.Range{part}), "a new cluster: slots %v begin in group %d", part, g.ID)
+		}
+	}
+	return nil
+}
+
+// rotation returns up to count nodes, beginning with the one whose turn it is: so
+// replicas and, first of all, leaders spread.
+func rotation(nodes []string, turn, count int) []string {
+	out := make([]string, 0, count)
+	for i := range min(count, len(nodes)) {
+		out = append(out, nodes[(turn+i)%len(nodes)])
+	}
+	return out
+}
+
+// fillGroups adds a replica to a group that lacks one and is whole otherwise.
+func fillGroups(m *shard.Map, dead []string) *decision {
+	nodes := activeNodes(m, dead)
+	load := make(map[string]int)
+	for _, g := range dataGroups(m) {
+		for _, r := range g.Replicas {
+			load[r.Node]++
+		}
+	}
+	for _, g := range dataGroups(m) {
+		if !g.Founded || len(g.Replicas) == 0 || len(g.Replicas) >= min(replicasWanted, len(nodes)) ||
+			slices.ContainsFunc(g.Replicas, func(r shard.Replica) bool { return !r.Voter }) {
+			continue
+		}
+		best := ""
+		for _, node := range nodes {
+			if g.On(node) == nil && (best == "" || load[node] < load[best]) {
+				best = node
+			}
+		}
+		if best != "" {
+			return decide(m, controller.AddReplica(g.ID, best), "group %d has %d replicas of %d: %s takes one", g.ID, len(g.Replicas), replicasWanted, best)
+		}
+	}
+	return nil
+}
+
+// dataGroups lists all groups but the controller's.
+func dataGroups(m *shard.Map) []shard.Group {
+	if len(m.Groups) > 0 && m.Groups[0].ID == shard.Controller {
+		return m.Groups[1:]
+	}
+	return m.Groups
+}
+
+// activeNodes lists the nodes that may be given something.
+func activeNodes(m *shard.Map, dead []string) []string {
+	var out []string
+	for _, n := range m.Nodes {
+		if n.State == shard.Active && !slices.Contains(dead, n.ID) {
+			out = append(out, n.ID)
+		}
+	}
+	return out
+}
+
+// preferredLeader returns the replica of a group that shall lead it first: each
+// node gets its share of groups.
+func preferredLeader(m *shard.Map, group uint32) string {
+	share := make(map[string]int)
+	for _, g := range dataGroups(m) {
+		var best *shard.Replica
+		for i := range g.Replicas {
+			if r := &g.Replicas[i]; r.Voter && (best == nil || share[r.Node] < share[best.Node]) {
+				best = r
+			}
+		}
+		if best == nil {
+			continue
+		}
+		if g.ID == group {
+			return best.ID
+		}
+		share[best.Node]++
+	}
+	return ""
+}

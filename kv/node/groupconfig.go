@@ -1,0 +1,38 @@
+package node
+
+import (
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv/eventlog"
+	"raftkv/kv/group"
+	"raftkv/kv/raftlog"
+)
+
+// groupConfig is what a replica on this node runs with.
+func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) group.Config {
+	m := n.metrics.Group(id)
+	logger := n.log.With(eventlog.KeyGroup, id)
+	server := raft.ServerID(replica)
+	return group.Config{
+		ID: id, Cluster: n.cluster(), Node: n.config.ID, Replica: server, Dir: n.groupDir(id),
+		Timing:    group.Timings[n.config.Profile],
+		Transport: n.transport.Group(id, server),
+		Log: raftlog.Options{
+			Store: n.config.LogStore, MinFree: n.config.MinFree, HangTimeout: n.config.HangTimeout,
+			Faults: n.config.DiskFaults, Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored,
+		},
+		Founders:      founders,
+		ReplayBudget:  max(n.config.ReplayBudget, 0),
+		AskReadIndex:  n.askReadIndex(id),
+		Fatal:         n.fail,
+		Now:           n.config.Now,
+		LeaderChanged: func(bool) { n.reportNow(); n.nudge() },
+		MapChanged:    n.nudge,
+		Observe: group.Observer{
+			Proposed: m.Proposed, Applied: m.Applied, Snapshot: m.Snapshot, ReadRound: m.ReadRound,
+			Restored: m.Restored, Replayed: m.Replayed, Leadership: m.Leadership,
+		},
+		Logger:  n.log,
+		RaftLog: eventlog.Hclog(logger, eventlog.TopicReplication),
+	}
+}
