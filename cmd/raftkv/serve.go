@@ -19,7 +19,10 @@ func newServe() *cobra.Command {
 
 A new data folder needs --bootstrap, to begin a cluster with this node, or --join
 with the peer address of any member. The folder remembers both: a restart needs
---data alone.`,
+--data alone.
+
+A new cluster makes its groups and gives them all slots as soon as it has
+--initial-nodes nodes.`,
 		Example: `  raftkv serve --id n1 --data /var/lib/raftkv --bootstrap
   raftkv serve --id n2 --data /srv/n2 --join 127.0.0.1:9001 \
       --redis 127.0.0.1:7002 --http 127.0.0.1:8002 --peer 127.0.0.1:9002
@@ -56,6 +59,8 @@ with the peer address of any member. The folder remembers both: a restart needs
 	f.StringVar(&c.HTTP, "http", "", "address for HTTP (default "+node.DefaultHTTP+", or as before)")
 	f.StringVar(&c.Peer, "peer", "", "address for other nodes (default "+node.DefaultPeer+", or as before)")
 	f.BoolVar(&c.Bootstrap, "bootstrap", false, "begin a new cluster with this node")
+	f.IntVar(&c.Groups, "groups", 0, "with --bootstrap: how many groups the cluster begins with; 0: as many as --initial-nodes")
+	f.IntVar(&c.InitialNodes, "initial-nodes", 1, "with --bootstrap: how many nodes there must be before the groups are made")
 	f.StringSliceVar(&c.Join, "join", nil, "enter the cluster that has a node with one of these peer addresses")
 	f.BoolVar(&c.Insecure, "insecure", false, "permit addresses that other machines reach, without TLS")
 	s.add(f)

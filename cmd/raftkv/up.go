@@ -33,7 +33,7 @@ With --detach it returns once the cluster serves; 'raftkv down' stops it. Starte
 again on the same folder it resumes the data, with the settings of before unless
 others are given.`,
 		Example: `  raftkv up
-  raftkv up --nodes 5 --data demo --detach
+  raftkv up --nodes 5 --groups 8 --data demo --detach
   raftkv up --log-store boltdb --replay-budget 500ms`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +51,7 @@ others are given.`,
 	f := cmd.Flags()
 	o.localCluster.add(f)
 	f.IntVar(&o.spec.Nodes, "nodes", 3, "how many nodes")
+	f.IntVar(&o.spec.Groups, "groups", 0, "how many raft groups share the slots; 0: as many as nodes, so that every node leads one")
 	f.IntVar(&o.spec.RedisPort, "redis-port", 7001, "Redis port of the first node; the others count up")
 	f.IntVar(&o.spec.HTTPPort, "http-port", 8001, "HTTP port of the first node")
 	f.IntVar(&o.spec.PeerPort, "peer-port", 9001, "peer port of the first node")
@@ -97,6 +98,9 @@ func (o *upOptions) fits(cmd *cobra.Command, c *launch.Cluster) error {
 	}
 	if cmd.Flags().Changed("nodes") && o.spec.Nodes != len(nodes) {
 		return fmt.Errorf("%s has a cluster of %d nodes: leave --nodes out to resume it, or take another folder with --data", c.Dir(), len(nodes))
+	}
+	if groups, err := c.Groups(); err != nil || cmd.Flags().Changed("groups") && o.spec.Groups != groups {
+		return errors.Join(err, fmt.Errorf("%s has a cluster already, and --groups is for new ones: leave it out to resume, or take another folder with --data", c.Dir()))
 	}
 	for _, p := range []struct {
 		flag string

@@ -45,6 +45,7 @@ type Cluster struct {
 // Spec says what a new cluster is made of.
 type Spec struct {
 	Nodes                         int
+	Groups                        int // raft groups to begin with; 0: as many as nodes
 	RedisPort, HTTPPort, PeerPort int // of the first node; the others count up
 	Flags                         []string
 }
@@ -108,7 +109,7 @@ func (c *Cluster) Create(spec Spec) error {
 		if f.begun() {
 			return fmt.Errorf("%s has a cluster already", c.dir)
 		}
-		f.Nodes = nil
+		f.Nodes, f.Groups = nil, spec.Groups
 		for i := range spec.Nodes {
 			id := fmt.Sprintf("n%d", i+1)
 			f.Nodes = append(f.Nodes, Node{
@@ -124,6 +125,9 @@ func (c *Cluster) Create(spec Spec) error {
 func (s *Spec) Check() error {
 	if s.Nodes < 1 || s.Nodes > 100 {
 		return fmt.Errorf("%d nodes: take 1 to 100, best an odd number", s.Nodes)
+	}
+	if s.Groups < 0 || s.Groups > 1024 {
+		return fmt.Errorf("%d groups: take up to 1024, or 0 for as many as nodes", s.Groups)
 	}
 	used := make(map[int]string)
 	for _, ports := range []struct {
@@ -142,6 +146,13 @@ func (s *Spec) Check() error {
 		}
 	}
 	return nil
+}
+
+// Groups returns how many raft groups the cluster began with, 0 for as many as
+// nodes.
+func (c *Cluster) Groups() (int, error) {
+	f, err := c.read()
+	return f.Groups, err
 }
 
 // Begun tells whether a node of the cluster has ever run, or runs now: then the

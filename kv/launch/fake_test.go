@@ -49,6 +49,8 @@ func fakeNode(args []string) error {
 	flags.String("id", "", "")
 	data := flags.String("data", "", "")
 	redis, web, peer := flags.String("redis", "", ""), flags.String("http", "", ""), flags.String("peer", "", "")
+	flags.Int("groups", 0, "")
+	flags.Int("initial-nodes", 0, "")
 	bootstrap, join := flags.Bool("bootstrap", false, ""), flags.String("join", "", "")
 	behave := flags.String("behave", "", "refuse, crash, deaf (to SIGTERM) or outsider (never a member)")
 	if err := flags.Parse(args[1:]); err != nil {

@@ -20,6 +20,7 @@ const (
 type file struct {
 	Format  int      `json:"format"`
 	Require []string `json:"require,omitempty"` // variables; see Cluster.Require
+	Groups  int      `json:"groups,omitempty"`  // to begin with; see Spec
 	Nodes   []Node   `json:"nodes"`
 }
 

@@ -114,7 +114,8 @@ func (f *file) args(n *Node) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, "--redis="+n.Redis, "--http="+n.HTTP, "--peer="+n.Peer, entry)
+		args = append(args, "--redis="+n.Redis, "--http="+n.HTTP, "--peer="+n.Peer)
+		args = append(args, entry...)
 	}
 	return append(args, n.Flags...), nil
 }
@@ -122,7 +123,7 @@ func (f *file) args(n *Node) ([]string, error) {
 // entry is how a new folder gets into the cluster. The first node begins it, but
 // only if there is none yet: if its folder was lost, beginning anew would make a
 // second, empty cluster that answers in place of the first.
-func (f *file) entry(n *Node) (string, error) {
+func (f *file) entry(n *Node) ([]string, error) {
 	var members []string
 	for _, other := range f.Nodes {
 		if other.ID == n.ID {
@@ -130,7 +131,7 @@ func (f *file) entry(n *Node) (string, error) {
 		}
 		member, err := other.isMember()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if member {
 			members = append(members, other.Peer)
@@ -139,11 +140,11 @@ func (f *file) entry(n *Node) (string, error) {
 	first := f.Nodes[0]
 	switch {
 	case len(members) > 0:
-		return "--join=" + strings.Join(members, ","), nil
+		return []string{"--join=" + strings.Join(members, ",")}, nil
 	case n.ID == first.ID:
-		return "--bootstrap", nil
+		return []string{"--bootstrap", fmt.Sprint("--groups=", f.Groups), fmt.Sprint("--initial-nodes=", len(f.Nodes))}, nil
 	}
-	return "--join=" + first.Peer, nil
+	return []string{"--join=" + first.Peer}, nil
 }
 
 func (n *Node) identityPath() string { return filepath.Join(n.Dir, "node.json") }
