@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // subcommands lists what the program can do, one file each.
 func subcommands() []*cobra.Command {
-	return []*cobra.Command{newServe(), newUp(), newDown(), newStatus(), newNode(), newDump(), newBench(), newVersion()}
+	return []*cobra.Command{newServe(), newUp(), newDown(), newStatus(), newMap(), newNode(), newDump(), newBench(), newVersion()}
 }
 
 func newRoot() *cobra.Command {

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,13 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"raftkv/kv"
-	"raftkv/kv/launch"
-	"raftkv/kv/node"
 )
 
 func newStatus() *cobra.Command {
-	var local localCluster
-	var addr string
+	var where askedNode
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -30,14 +23,8 @@ func newStatus() *cobra.Command {
   raftkv status --json | jq '.groups[0].leader'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addrs := []string{strings.TrimRight(strings.TrimPrefix(addr, "http://"), "/")}
-			if addr == "" {
-				var err error
-				if addrs, err = local.addrs(); err != nil {
-					return err
-				}
-			}
-			status, raw, err := fetchStatus(cmd.Context(), addrs)
+			var status kv.Status
+			raw, err := where.fetch(cmd.Context(), "/v1/status", &status)
 			if err != nil {
 				return err
 			}
@@ -49,66 +36,9 @@ func newStatus() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	local.add(f)
-	f.StringVar(&addr, "addr", "", "HTTP address of any node; default: those of the local cluster")
+	where.add(f)
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// addrs lists the HTTP addresses of the cluster's nodes, those first that answer
-// soonest.
-func (l *localCluster) addrs() ([]string, error) {
-	c, err := l.open("")
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := c.Nodes()
-	if errors.Is(err, launch.ErrNoCluster) && l.data == defaultData {
-		return []string{node.DefaultHTTP}, nil // of a node that was started by serve, perhaps
-	}
-	var running, others []string
-	for _, n := range nodes {
-		if n.State() == launch.Running {
-			running = append(running, n.HTTP)
-		} else {
-			others = append(others, n.HTTP)
-		}
-	}
-	return append(running, others...), err
-}
-
-// fetchStatus asks one address after the other.
-func fetchStatus(ctx context.Context, addrs []string) (status kv.Status, raw []byte, err error) {
-	var errs []error
-	for _, addr := range addrs {
-		if raw, err = get(ctx, "http://"+addr+"/v1/status"); err == nil {
-			err = json.Unmarshal(raw, &status)
-		}
-		if err == nil {
-			return status, raw, nil
-		}
-		errs = append(errs, err)
-	}
-	return status, nil, fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
-}
-
-func get(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
-	}
-	return body, err
 }
 
 // printStatus shows status as tables.

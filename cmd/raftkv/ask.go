@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"raftkv/kv/launch"
+	"raftkv/kv/node"
+)
+
+// askedNode is the flags of commands that ask any node of a cluster over HTTP.
+type askedNode struct {
+	local localCluster
+	addr  string
+}
+
+func (a *askedNode) add(f *pflag.FlagSet) {
+	a.local.add(f)
+	f.StringVar(&a.addr, "addr", "", "HTTP address of any node; default: those of the local cluster")
+}
+
+// addrs lists the HTTP addresses of the cluster's nodes, those first that answer
+// soonest.
+func (l *localCluster) addrs() ([]string, error) {
+	c, err := l.open("")
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := c.Nodes()
+	if errors.Is(err, launch.ErrNoCluster) && l.data == defaultData {
+		return []string{node.DefaultHTTP}, nil // of a node that was started by serve, perhaps
+	}
+	var running, others []string
+	for _, n := range nodes {
+		if n.State() == launch.Running {
+			running = append(running, n.HTTP)
+		} else {
+			others = append(others, n.HTTP)
+		}
+	}
+	return append(running, others...), err
+}
+
+// fetch asks one address after the other for a path, and decodes the first answer
+// into out.
+func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte, err error) {
+	addrs := []string{strings.TrimRight(strings.TrimPrefix(a.addr, "http://"), "/")}
+	if a.addr == "" {
+		if addrs, err = a.local.addrs(); err != nil {
+			return nil, err
+		}
+	}
+	var errs []error
+	for _, addr := range addrs {
+		if raw, err = get(ctx, "http://"+addr+path); err == nil {
+			err = json.Unmarshal(raw, out)
+		}
+		if err == nil {
+			return raw, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
+}
+
+func get(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	}
+	return body, err
+}
