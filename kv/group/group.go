@@ -316,7 +316,10 @@ func (g *Group) Close() error {
 		g.leaderReads.close()
 		g.followerReads.close()
 		g.cancel()
-		err = g.raft.Shutdown().Error()
+		down := g.raft.Shutdown()
+		// A leader whose followers are gone waits for them, and raft for that.
+		g.config.Transport.Close()
+		err = down.Error()
 		close(g.raftDone)
 		<-g.proposer.done
 		<-g.leaderReads.done
