@@ -34,7 +34,7 @@ func TestUpAndDown(t *testing.T) {
 
 	var status kv.Status
 	r := want(t, 0, nil, "status", "--json", "--addr", nodes[1].HTTP)
-	if err := json.Unmarshal([]byte(r.stdout), &status); err != nil || len(status.Nodes) != 3 || len(status.Groups) != 1 {
+	if err := json.Unmarshal([]byte(r.stdout), &status); err != nil || len(status.Nodes) != 3 || len(status.Groups) != 4 {
 		t.Errorf("status --json: %v\n%s", err, r.stdout)
 	}
 	want(t, 0, []string{"group 1: leader n"}, "status", "--data", data)
@@ -58,6 +58,7 @@ func TestUpAndDown(t *testing.T) {
 
 	// Started again it resumes the data, and takes no other shape.
 	want(t, exitFailure, []string{"3 nodes", "--data"}, "up", "--detach", "--data", data, "--nodes=5")
+	want(t, exitFailure, []string{"--groups", "--data"}, "up", "--detach", "--data", data, "--groups=5")
 	want(t, exitFailure, []string{"--redis-port", "--data"}, "up", "--detach", "--data", data, "--redis-port=7")
 	want(t, 0, []string{"3 nodes serve"}, "up", "--detach", "--data", data)
 	if got := read(t, nodesOf(t, data)[2].HTTP, "a"); got != "1" {

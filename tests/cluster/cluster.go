@@ -29,8 +29,9 @@ const Patience = 40 * time.Second
 
 // Options say what to start.
 type Options struct {
-	Nodes int      // 0: 3
-	Flags []string // of raftkv serve
+	Nodes  int      // 0: 3
+	Groups int      // that share the slots; 0: 1, so that one node leads all
+	Flags  []string // of raftkv serve
 }
 
 // Cluster is a running cluster. It is stopped when the test ends.
@@ -92,13 +93,16 @@ func New(t testing.TB, opts Options) *Cluster {
 	if opts.Nodes == 0 {
 		opts.Nodes = 3
 	}
+	if opts.Groups == 0 {
+		opts.Groups = 1
+	}
 	l, err := launch.Open(t.TempDir(), Binary(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := FreePorts(t, 3*opts.Nodes)
 	err = l.Create(launch.Spec{
-		Nodes: opts.Nodes, RedisPort: base, HTTPPort: base + opts.Nodes, PeerPort: base + 2*opts.Nodes,
+		Nodes: opts.Nodes, Groups: opts.Groups, RedisPort: base, HTTPPort: base + opts.Nodes, PeerPort: base + 2*opts.Nodes,
 		Flags: append([]string{"--min-free=1mb"}, opts.Flags...),
 	})
 	if err != nil {
@@ -256,8 +260,19 @@ func StatusOf(addr string) (s kv.Status, err error) {
 	return s, json.Unmarshal(body, &s)
 }
 
-// Leader waits until a node serves as leader and returns its id. Nodes in but
-// do not count: they are dead or paused, and others may not know yet.
+// GroupIn returns a group of a status, or an error.
+func GroupIn(s kv.Status, id uint32) (kv.GroupStatus, error) {
+	for _, g := range s.Groups {
+		if g.ID == id {
+			return g, nil
+		}
+	}
+	return kv.GroupStatus{}, fmt.Errorf("there is no group %d among %d", id, len(s.Groups))
+}
+
+// Leader waits until a node serves as leader and returns its id; with several
+// groups, that of one of them. Nodes in but do not count: they are dead or paused,
+// and others may not know yet.
 func (c *Cluster) Leader(but ...string) string {
 	c.t.Helper()
 	leader := ""

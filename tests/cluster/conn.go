@@ -76,12 +76,15 @@ type Client struct {
 
 // Client returns a client of the cluster.
 func (c *Cluster) Client() *Client {
-	out := &Client{}
+	var addrs []string
 	for _, n := range c.nodes() {
-		out.addrs = append(out.addrs, n.Redis)
+		addrs = append(addrs, n.Redis)
 	}
-	return out
+	return ClientOf(addrs...)
 }
+
+// ClientOf returns a client of the nodes with these Redis addresses.
+func ClientOf(addrs ...string) *Client { return &Client{addrs: addrs} }
 
 // Do executes a command. With Refused, the reply is the error.
 func (c *Client) Do(args ...string) (kv.Reply, Outcome) {

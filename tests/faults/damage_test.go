@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"raftkv/kv"
 	"raftkv/kv/launch"
 	"raftkv/tests/cluster"
 )
@@ -267,14 +268,26 @@ func TestWipedNodeRejoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.StartAll()
-	after, err := replica(c, "n1")
-	if err != nil || after.Replica == before.Replica {
-		t.Errorf("it came back as %s, it was %s (%v)", after.Replica, before.Replica, err)
-	}
-	status, err := c.Status()
-	if err != nil || len(status.Groups) != 1 || len(status.Groups[0].Replicas) != 3 {
-		t.Errorf("the group afterwards: %+v, %v", status.Groups, err)
-	}
+	c.Eventually("three replicas, a new one on n1", func() error {
+		after, err := replica(c, "n1")
+		if err != nil {
+			return err
+		}
+		status, err := c.Status()
+		if err != nil {
+			return err
+		}
+		for _, id := range []uint32{0, 1} {
+			g, err := cluster.GroupIn(status, id)
+			if err != nil || len(g.Replicas) != 3 {
+				return fmt.Errorf("group %d: %+v, %v", id, g.Replicas, err)
+			}
+		}
+		if after.Replica == before.Replica || after.Role != kv.RoleFollower && after.Role != kv.RoleLeader {
+			return fmt.Errorf("it was %s, now it is %+v", before.Replica, after)
+		}
+		return nil
+	})
 	for i := range 20 {
 		reply, err := client.Must("GET", fmt.Sprintf("k:%d", i))
 		if want := fmt.Sprintf("marked-value-%d", i); err != nil || string(reply.Str) != want {

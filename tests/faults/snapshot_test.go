@@ -9,13 +9,18 @@ import (
 	"raftkv/tests/cluster"
 )
 
-// replica returns the status of a node's replica as the node itself sees it.
+// replica returns the status of a node's replica of group 1 as the node itself sees
+// it.
 func replica(c *cluster.Cluster, id string) (kv.ReplicaStatus, error) {
 	s, err := cluster.StatusOf(c.At(id).HTTP)
 	if err != nil {
 		return kv.ReplicaStatus{}, err
 	}
-	for _, r := range s.Groups[0].Replicas {
+	g, err := cluster.GroupIn(s, 1)
+	if err != nil {
+		return kv.ReplicaStatus{}, err
+	}
+	for _, r := range g.Replicas {
 		if r.Node == id {
 			return r, nil
 		}

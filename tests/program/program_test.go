@@ -54,12 +54,9 @@ func TestLocalCluster(t *testing.T) {
 		t.Errorf("up says:\n%s", out)
 	}
 	ok(t, up...) // again: nothing to do
-	conn, err := cluster.Dial(fmt.Sprintf("127.0.0.1:%d", base))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if reply, err := conn.Do("SET", "a", "1"); err != nil || string(reply.Str) != "OK" {
+	client := cluster.ClientOf(fmt.Sprintf("127.0.0.1:%d", base))
+	defer client.Close()
+	if reply, err := client.Must("SET", "a", "1"); err != nil || string(reply.Str) != "OK" {
 		t.Fatalf("SET: %s, %v", reply.Str, err)
 	}
 
@@ -74,19 +71,41 @@ func TestLocalCluster(t *testing.T) {
 	if err := json.Unmarshal([]byte(ok(t, append([]string{"status", "--json"}, flags...)...)), &status); err != nil {
 		t.Fatal(err)
 	}
-	if len(status.Nodes) != 3 || len(status.Groups) != 1 || len(status.Groups[0].Replicas) != 3 || status.Epoch != 1 {
+	if len(status.Nodes) != 3 || len(status.Groups) != 4 || status.Epoch == 0 {
 		t.Errorf("status: %+v", status)
 	}
-	if g := status.Groups[0]; g.Leader != "n1" || g.Term == 0 || len(g.Slots) != 1 || g.Slots[0].To() != 16383 {
-		t.Errorf("group: %+v", g)
+	leaders := make(map[string]bool)
+	for i, g := range status.Groups {
+		if g.ID != uint32(i) || g.Leader == "" || g.Term == 0 || len(g.Replicas) != 3 || i > 0 && len(g.Slots) != 1 {
+			t.Errorf("group: %+v", g)
+		}
+		if i > 0 {
+			leaders[g.Leader] = true
+		}
+	}
+	if len(leaders) != 3 {
+		t.Errorf("3 new groups are led by %v", leaders)
 	}
 	for _, n := range status.Nodes {
 		if n.PID == 0 || n.State != kv.NodeUp || n.Redis == "" || n.HTTP == "" || n.Peer == "" {
 			t.Errorf("node: %+v", n)
 		}
 	}
-	if out := ok(t, append([]string{"status"}, flags...)...); !strings.Contains(out, "leader n1") || !strings.Contains(out, "follower") {
+	if out := ok(t, append([]string{"status"}, flags...)...); !strings.Contains(out, "group 3: leader n") || !strings.Contains(out, "follower") {
 		t.Errorf("status says:\n%s", out)
+	}
+
+	for epoch, want := range map[string]string{"": "10922-16383", "1": "n1.1"} {
+		args := append([]string{"map"}, flags...)
+		if epoch != "" {
+			args = append(args, "--epoch", epoch)
+		}
+		if out := ok(t, args...); !strings.Contains(out, want) || strings.Contains(out, "n3.") == (epoch == "1") {
+			t.Errorf("the map of epoch %q:\n%s", epoch, out)
+		}
+	}
+	if _, errs, code := run(t, append([]string{"map", "--epoch", "100000"}, flags...)...); code != 1 || !strings.Contains(errs, "100000") {
+		t.Errorf("a map that is not there: exit code %d, %s", code, errs)
 	}
 
 	// The same folder twice: the second says so and exits.
@@ -153,7 +172,7 @@ func TestDump(t *testing.T) {
 			}
 			group := filepath.Join(c.At("n1").Dir, "groups", "1")
 			out := ok(t, "dump", "log", group) // while the node runs
-			for _, want := range []string{`SET key-29 "value with spaces" EX 1000`, "RAFTKV.ONCE key-1 me 7", "barrier", "configuration", "RAFTKV.OWN 1 0-16383"} {
+			for _, want := range []string{`SET key-29 "value with spaces" EX 1000`, "RAFTKV.ONCE key-1 me 7", "barrier", "configuration", "RAFTKV.OWN", "0-16383"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("dump log lacks %q", want)
 				}
@@ -217,7 +236,7 @@ func newestSnapshot(t *testing.T, group string) string {
 }
 
 func TestHelpAndMisuse(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"up", "--help"}, {"down", "--help"}, {"status", "--help"}, {"node", "kill", "--help"}, {"dump", "log", "--help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"up", "--help"}, {"down", "--help"}, {"status", "--help"}, {"map", "--help"}, {"node", "kill", "--help"}, {"dump", "log", "--help"}, {"version", "--help"}} {
 		if out := ok(t, args...); !strings.Contains(out, "Examples:") {
 			t.Errorf("%v has no examples", args)
 		}
