@@ -49,6 +49,11 @@ func (v membersView) next() step {
 			return step{add, w.id, w.addr}
 		}
 	}
+	for _, s := range v.have {
+		if v.wants(s.ID) == nil && !v.alive(s.ID) && v.mayGo(s) {
+			return step{kind: remove, id: s.ID} // it only makes the quorum larger
+		}
+	}
 	for _, w := range v.want {
 		if v.find(w.id) != nil {
 			continue
@@ -57,7 +62,9 @@ func (v membersView) next() step {
 		case old == nil:
 			return step{add, w.id, w.addr}
 		case old.ID == v.self:
-			return v.handingOver()
+			if next := v.handingOver(true); next.kind != nothing {
+				return next
+			}
 		case v.mayGo(*old): // else it is raft that refuses two members at one address
 			return step{kind: remove, id: old.ID}
 		}
@@ -93,7 +100,7 @@ func (v membersView) removal() step {
 	if v.find(v.self) == nil || v.wants(v.self) != nil {
 		return step{}
 	}
-	return v.handingOver()
+	return v.handingOver(false)
 }
 
 // predecessor returns the member that an earlier replica on id's node still is,
@@ -107,14 +114,22 @@ func (v membersView) predecessor(id raft.ServerID) *raft.Server {
 	return nil
 }
 
-// handingOver lets a voter that stays lead, as soon as there is one that can.
-func (v membersView) handingOver() step {
-	for _, w := range v.want {
-		if s := v.find(w.id); s != nil && s.Suffrage == raft.Voter && v.alive(w.id) && v.caughtUp(w.id) {
-			return step{kind: handOver, id: w.id}
+// handingOver lets another voter lead, as soon as there is one that can: one that
+// stays or, for a while, any.
+func (v membersView) handingOver(any bool) step {
+	best := step{}
+	for _, s := range v.have {
+		if s.ID == v.self || s.Suffrage != raft.Voter || !v.alive(s.ID) || !v.caughtUp(s.ID) {
+			continue
+		}
+		if v.wants(s.ID) != nil {
+			return step{kind: handOver, id: s.ID}
+		}
+		if any {
+			best = step{kind: handOver, id: s.ID}
 		}
 	}
-	return step{}
+	return best
 }
 
 // mayGo tells whether those who stay are a living quorum.

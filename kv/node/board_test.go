@@ -1,0 +1,58 @@
+package node
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// The board believes the newest term, forgets what a node no longer says, and is
+// empty for a new leader.
+func TestBoard(t *testing.T) {
+	b := newBoard()
+	b.begin(7)
+	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}})
+	b.enter(report{Node: "n2", Leads: map[uint32]uint64{1: 4}})
+	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}}) // n1 has not noticed
+	now, changed := b.read()
+	if now.Leaders[1] != (leading{"n2", 4}) || now.Leaders[2] != (leading{"n1", 5}) {
+		t.Errorf("leaders are %v", now.Leaders)
+	}
+	b.enter(report{Node: "n2", Leads: map[uint32]uint64{1: 4}})
+	select {
+	case <-changed:
+		t.Error("the same again is news")
+	default:
+	}
+	b.enter(report{Node: "n1"})
+	if after, _ := b.read(); after.Leaders[2].Node != "" || now.Leaders[2].Node != "n1" || after.Version == now.Version {
+		t.Errorf("n1 leads nothing any more: %+v, before: %+v", after, now)
+	}
+	before, _ := b.read()
+	b.begin(7)
+	if same, _ := b.read(); same != before {
+		t.Error("the same term begins anew")
+	}
+	b.begin(8)
+	if fresh, _ := b.read(); len(fresh.Leaders) != 0 || fresh.Version <= before.Version {
+		t.Errorf("a new leader begins with %+v after version %d", fresh, before.Version)
+	}
+}
+
+// Whoever waits for news gets them at once.
+func TestBoardWakesThoseWhoWait(t *testing.T) {
+	b := newBoard()
+	b.begin(1)
+	now, _ := b.read()
+	got := make(chan *bulletin)
+	go func() { got <- b.wait(context.Background(), now.Version) }()
+	b.setDead([]string{"n3"})
+	select {
+	case next := <-got:
+		if len(next.Dead) != 1 {
+			t.Errorf("the news are %+v", next)
+		}
+	case <-time.After(reportInterval / 2):
+		t.Error("there are news and nobody wakes")
+	}
+}

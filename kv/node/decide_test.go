@@ -1,0 +1,156 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	"pgregory.net/rapid"
+
+	"raftkv/shard"
+	"raftkv/shard/controller"
+)
+
+// newMap returns the controller's state with n nodes.
+func newMap(t interface{ Fatal(...any) }, n int) *controller.State {
+	s := controller.New()
+	for i := range n {
+		putNode(t, s, fmt.Sprintf("n%d", i+1), "1")
+	}
+	return s
+}
+
+func putNode(t interface{ Fatal(...any) }, s *controller.State, id, incarnation string) {
+	if _, err := s.Apply(controller.PutNode(shard.Node{ID: id, Incarnation: incarnation})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settleMap carries out decisions until there are none, as if every group had a
+// leader and every new replica caught up at once.
+func settleMap(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, s *controller.State, begin initial, dead ...string) {
+	for range 10000 {
+		now := &bulletin{Leaders: make(map[uint32]leading), Dead: dead}
+		for _, g := range s.Map().Groups {
+			if len(g.Replicas) > 0 {
+				now.Leaders[g.ID] = leading{Node: g.Replicas[0].Node}
+			}
+			for _, r := range g.Replicas {
+				if !r.Voter && g.ID != shard.Controller && !slices.Contains(dead, r.Node) {
+					if _, err := s.Apply(controller.PromoteReplica(g.ID, r.ID)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		d := nextDecision(s.Map(), now, begin)
+		if d == nil {
+			return
+		}
+		if d.reason == "" {
+			t.Fatal("a decision without a reason")
+		}
+		if _, err := s.Apply(d.change); err != nil {
+			t.Fatalf("%s: %v", d.reason, err)
+		}
+	}
+	t.Fatal("the decisions do not end")
+}
+
+// Any new cluster comes to have all slots owned, evenly, and replicas and leaders
+// spread over its nodes; and then nothing more is decided.
+func TestBeginning(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes, groups := rapid.IntRange(1, 9).Draw(t, "nodes"), rapid.IntRange(0, 40).Draw(t, "groups")
+		s := newMap(t, nodes)
+		settleMap(t, s, initial{Groups: groups, Nodes: nodes})
+		m := s.Map()
+		if groups == 0 {
+			groups = nodes
+		}
+		if got := len(dataGroups(m)); got != groups {
+			t.Fatalf("%d groups, want %d", got, groups)
+		}
+		leads, has := make(map[string]int), make(map[string]int)
+		for _, g := range dataGroups(m) {
+			slots := 0
+			for _, r := range m.SlotsOf(g.ID) {
+				slots += r.Len()
+			}
+			if slots < shard.Slots/groups || slots > shard.Slots/groups+1 || !g.Founded || len(g.Replicas) != min(nodes, replicasWanted) {
+				t.Fatalf("group %+v has %d slots", g, slots)
+			}
+			leads[nodeOf(raft.ServerID(preferredLeader(m, g.ID)))]++
+			for _, r := range g.Replicas {
+				has[r.Node]++
+			}
+		}
+		if slices.Contains(m.Owner[:], shard.Controller) {
+			t.Fatal("some slots have no owner")
+		}
+		for what, counts := range map[string]map[string]int{"leads": leads, "replicas": has} {
+			least, most := 1<<30, 0
+			for _, n := range m.Nodes {
+				least, most = min(least, counts[n.ID]), max(most, counts[n.ID])
+			}
+			if limit := map[string]int{"leads": 1, "replicas": replicasWanted}[what]; most-least > limit {
+				t.Fatalf("%s: %v", what, counts)
+			}
+		}
+	})
+}
+
+// A cluster waits for its nodes before it begins.
+func TestBeginningWaitsForNodes(t *testing.T) {
+	s := newMap(t, 2)
+	settleMap(t, s, initial{Nodes: 3})
+	if n := len(dataGroups(s.Map())); n != 0 {
+		t.Errorf("with two nodes of three there are %d groups", n)
+	}
+	putNode(t, s, "n3", "1")
+	settleMap(t, s, initial{Nodes: 3})
+	if n := len(dataGroups(s.Map())); n != 3 {
+		t.Errorf("with three nodes there are %d groups", n)
+	}
+}
+
+// Groups that lack replicas get them, on nodes that live, as soon as there are any.
+func TestGroupsAreFilled(t *testing.T) {
+	s := newMap(t, 1)
+	settleMap(t, s, initial{Nodes: 1})
+	want := func(when string, n int, on ...string) {
+		t.Helper()
+		for _, g := range dataGroups(s.Map()) {
+			if len(g.Replicas) != n {
+				t.Errorf("%s: group %d has replicas %v", when, g.ID, g.Replicas)
+			}
+			for _, node := range on {
+				if g.On(node) == nil {
+					t.Errorf("%s: group %d has none on %s", when, g.ID, node)
+				}
+			}
+		}
+	}
+	want("alone", 1, "n1")
+	putNode(t, s, "n2", "1")
+	putNode(t, s, "n3", "1")
+	settleMap(t, s, initial{Nodes: 1}, "n3")
+	want("one is dead", 2, "n1", "n2")
+	settleMap(t, s, initial{Nodes: 1})
+	want("all live", 3)
+	before := s.Map().Group(1).On("n2").ID
+	putNode(t, s, "n2", "2")
+	want("one is wiped", 2, "n1", "n3")
+	settleMap(t, s, initial{Nodes: 1})
+	want("it has come back", 3)
+	if after := s.Map().Group(1).On("n2").ID; after == before {
+		t.Errorf("n2 has its old replica %s again", after)
+	}
+	if n := len(dataGroups(s.Map())); n != 1 {
+		t.Errorf("there are %d groups now", n)
+	}
+}

@@ -1,0 +1,219 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"raftkv/kv"
+	"raftkv/shard"
+	"raftkv/shard/controller"
+	"raftkv/tests/cluster"
+)
+
+// nodes are those of one cluster, all in this process.
+type nodes struct {
+	t    *testing.T
+	base int // port
+	all  map[string]*Node
+}
+
+const mostNodes = 4
+
+func newNodes(t *testing.T) *nodes {
+	c := &nodes{t: t, base: cluster.FreePorts(t, 3*mostNodes), all: make(map[string]*Node)}
+	t.Cleanup(func() {
+		for _, n := range c.all {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return c
+}
+
+func (c *nodes) addr(kind, i int) string { return fmt.Sprintf("127.0.0.1:%d", c.base+kind*mostNodes+i-1) }
+
+// open starts node i in dir; the first one begins the cluster.
+func (c *nodes) open(i int, dir string) *Node {
+	c.t.Helper()
+	config := Config{ID: fmt.Sprint("n", i), Dir: dir, Redis: c.addr(0, i), HTTP: c.addr(1, i), Peer: c.addr(2, i), MinFree: 1 << 20}
+	if i == 1 {
+		config.Bootstrap = true
+	} else {
+		config.Join = []string{c.addr(2, 1)}
+	}
+	n, err := Open(config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.all[config.ID] = n
+	cluster.Eventually(c.t, config.ID+" ready", func() error { return n.Ready(c.t.Context()) })
+	return n
+}
+
+// change changes the map.
+func (c *nodes) change(n *Node, change []byte) {
+	c.t.Helper()
+	cluster.Eventually(c.t, "a change of the map", func() error {
+		_, err := n.control(c.t.Context(), change)
+		return err
+	})
+}
+
+// voters waits until group 1 has just these voters, in the map and in raft.
+func (c *nodes) voters(want ...string) {
+	c.t.Helper()
+	cluster.Eventually(c.t, fmt.Sprint("voters of group 1 on ", want), func() error {
+		for _, n := range c.all {
+			g := n.group(1)
+			if g == nil || !g.Serving() {
+				continue
+			}
+			placed := n.shardMap().Group(1)
+			if len(placed.Replicas) != len(want) || len(g.Servers()) != len(want) {
+				return fmt.Errorf("the map has %v, the group %v", placed.Replicas, g.Servers())
+			}
+			for _, node := range want {
+				if r := placed.On(node); r == nil || !r.Voter {
+					return fmt.Errorf("the map has %v", placed.Replicas)
+				}
+			}
+			return nil
+		}
+		return errors.New("nobody leads")
+	})
+}
+
+func (c *nodes) do(n *Node, args ...string) string {
+	c.t.Helper()
+	var words [][]byte
+	for _, a := range args {
+		words = append(words, []byte(a))
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), cluster.Patience)
+	defer cancel()
+	reply := n.Do(ctx, words...)
+	if reply.Kind == kv.Error {
+		c.t.Fatalf("%v by %s: %s", args, n.ID(), reply.Str)
+	}
+	return string(reply.Str)
+}
+
+// Nodes join one after the other and get replicas without a command. A replica
+// that the map takes away from the leader's node goes only when others have all it
+// has, and its files go with it; and any node finds the group all the same.
+func TestNodesJoinAndReplicasMove(t *testing.T) {
+	c := newNodes(t)
+	n1 := c.open(1, t.TempDir())
+	c.do(n1, "SET", "a", "1")
+	n2 := c.open(2, t.TempDir())
+	c.open(3, t.TempDir())
+	c.voters("n1", "n2", "n3")
+	n4 := c.open(4, t.TempDir())
+	if g := n4.group(1); g != nil {
+		t.Error("n4 has a replica that nobody needs")
+	}
+	if got := c.do(n4, "GET", "a"); got != "1" {
+		t.Errorf("a by way of n4 is %q", got)
+	}
+
+	old := n1.group(1)
+	c.change(n2, controller.AddReplica(1, "n4"))
+	c.voters("n1", "n2", "n3", "n4")
+	c.change(n4, controller.RemoveReplica(1, string(old.Replica())))
+	c.voters("n2", "n3", "n4")
+	cluster.Eventually(t, "no replica on n1", func() error {
+		if n1.group(1) != nil {
+			return errors.New("it is open")
+		}
+		if _, err := os.Stat(n1.groupDir(1)); !os.IsNotExist(err) {
+			return fmt.Errorf("its folder is there (%v)", err)
+		}
+		return nil
+	})
+	c.do(n1, "SET", "a", "2")
+	cluster.Eventually(t, "a redirect from n1", func() error {
+		route := routes{n1}.Route(shard.Slot([]byte("a")))
+		if route.Group != nil || route.Leader || route.LeaderAddr == nil {
+			return fmt.Errorf("%+v", route)
+		}
+		if leader := n1.leaderOf(1); leader == "" || route.LeaderAddr() != n1.redisOf(leader) {
+			return fmt.Errorf("%q leads, clients are sent to %q", leader, route.LeaderAddr())
+		}
+		return nil
+	})
+	if m, err := n1.Map(1); err != nil || len(m.Nodes) != 1 {
+		t.Errorf("the first map: %+v, %v", m, err)
+	}
+
+	// The replica comes back, under another id.
+	c.change(n1, controller.AddReplica(1, "n1"))
+	c.voters("n1", "n2", "n3", "n4")
+	if g := n1.group(1); g == nil || g.Replica() == old.Replica() {
+		t.Errorf("n1 has %v again, it was %s", g, old.Replica())
+	}
+	if got := c.do(n1, "GET", "a"); got != "2" {
+		t.Errorf("a is %q", got)
+	}
+}
+
+// A node cannot take the name of one that runs, and says so.
+func TestTwinIsRefused(t *testing.T) {
+	c := newNodes(t)
+	c.open(1, t.TempDir())
+	c.open(2, t.TempDir())
+	twin, err := Open(Config{ID: "n2", Dir: t.TempDir(), Redis: c.addr(0, 3), HTTP: c.addr(1, 3), Peer: c.addr(2, 3), Join: []string{c.addr(2, 1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twin.Close()
+	cluster.Eventually(t, "a refusal", func() error {
+		if _, err := twin.askPlace(t.Context()); err == nil || !strings.Contains(err.Error(), "a node with id n2 is running at "+c.addr(2, 2)) {
+			return fmt.Errorf("it is told: %v", err)
+		}
+		return nil
+	})
+	if c.all["n1"].shardMap().Node("n2").Peer != c.addr(2, 2) {
+		t.Error("the map has the twin")
+	}
+}
+
+// A node whose replica was replaced while it was away finds that out, deletes what
+// it has, and goes on with the successor; the controller's group included.
+func TestReplacedWhileAway(t *testing.T) {
+	c := newNodes(t)
+	n1 := c.open(1, t.TempDir())
+	c.open(2, t.TempDir())
+	dir := t.TempDir()
+	n3 := c.open(3, dir)
+	c.voters("n1", "n2", "n3")
+	c.do(n1, "SET", "a", "1")
+	before := []string{string(n3.group(0).Replica()), string(n3.group(1).Replica())}
+	if err := n3.Close(); err != nil {
+		t.Fatal(err)
+	}
+	delete(c.all, "n3")
+	for group, id := range before {
+		c.change(n1, controller.ReplaceReplica(uint32(group), id))
+	}
+	c.do(n1, "SET", "a", "2")
+	n3 = c.open(3, dir)
+	c.voters("n1", "n2", "n3")
+	cluster.Eventually(t, "the successors", func() error {
+		m := n1.shardMap()
+		for group, id := range before {
+			g, r := n3.group(uint32(group)), m.Group(uint32(group)).On("n3")
+			if g == nil || r.ID == id || string(g.Replica()) != r.ID || !r.Voter {
+				return fmt.Errorf("group %d had %s, the map has %+v, the node %v", group, id, r, g)
+			}
+		}
+		return nil
+	})
+	if got := c.do(n3, "GET", "a"); got != "2" {
+		t.Errorf("a is %q", got)
+	}
+}
