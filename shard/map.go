@@ -123,7 +123,7 @@ func (g *Group) On(node string) *Replica {
 // SlotsOf returns the slots that a group owns.
 func (m *Map) SlotsOf(group uint32) []Range {
 	var out []Range
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
 		if owner != group || owner == Controller {
 			continue
 		}
@@ -168,7 +168,7 @@ func (m *Map) Check() error {
 			}
 		}
 	}
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
 		if slot > 0 && owner == m.Owner[slot-1] {
 			continue // found just now
 		}
