@@ -217,6 +217,7 @@ func TestRules(t *testing.T) {
 			{FoundGroup(3), `{"epoch":14}`},
 			{StartMigration(slots(t, "10-19,30"), 1, 3, "heat"), `{"epoch":15,"migration":15}`},
 			{StartMigration(slots(t, "30,10-15,16-19"), 1, 3, "again"), `{"epoch":15,"migration":15}`},
+			{StartMigration(slots(t, "10-19,30"), 2, 3, ""), `!slot 10 belongs to group 1, not to group 2`},
 			{StartMigration(slots(t, "10-19"), 1, 3, ""), `!slot 10 is being moved by migration 15`},
 			{StartMigration(slots(t, "0-10"), 1, 2, ""), `!slot 10 is being moved by migration 15`},
 			{StartMigration(slots(t, "100"), 2, 3, ""), `{"epoch":16,"migration":16}`},
