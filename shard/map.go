@@ -123,7 +123,7 @@ func (g *Group) On(node string) *Replica {
 // SlotsOf returns the slots that a group owns.
 func (m *Map) SlotsOf(group uint32) []Range {
 	var out []Range
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
 		if owner != group || owner == Controller {
 			continue
 		}
@@ -168,7 +168,10 @@ func (m *Map) Check() error {
 			}
 		}
 	}
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
+		if slot > 0 && owner == m.Owner[slot-1] {
+			continue // found just now
+		}
 		if owner != Controller && m.Group(owner) == nil {
 			return fmt.Errorf("map %d: slot %d belongs to group %d, which is not there", m.Epoch, slot, owner)
 		}
@@ -220,10 +223,28 @@ type groupJSON struct {
 // MarshalJSON writes the owners as ranges of slots beside their groups.
 func (m *Map) MarshalJSON() ([]byte, error) {
 	out := mapJSON{Epoch: m.Epoch, Nodes: m.Nodes, Migrations: m.Migrations, Balance: m.Balance}
+	owned := m.owned()
 	for _, g := range m.Groups {
-		out.Groups = append(out.Groups, groupJSON{g, m.SlotsOf(g.ID)})
+		out.Groups = append(out.Groups, groupJSON{g, owned[g.ID]})
 	}
 	return json.Marshal(out)
+}
+
+// owned is SlotsOf for all groups in one pass: with thousands of groups, a pass
+// for each would take seconds.
+func (m *Map) owned() map[uint32][]Range {
+	out := map[uint32][]Range{}
+	for from := 0; from < Slots; {
+		owner, to := m.Owner[from], from+1
+		for to < Slots && m.Owner[to] == owner {
+			to++
+		}
+		if owner != Controller {
+			out[owner] = append(out[owner], Range{uint16(from), uint16(to - 1)})
+		}
+		from = to
+	}
+	return out
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, and refuses a map that breaks an

@@ -51,7 +51,7 @@ func diff(prev, next *shard.Map) delta {
 // owners lists the slots whose owner differs, in the order of the slots.
 func owners(prev, next *shard.Map) []owned {
 	var out []owned
-	for slot, group := range next.Owner {
+	for slot, group := range &next.Owner {
 		if prev.Owner[slot] == group {
 			continue
 		}
