@@ -70,6 +70,7 @@ func (l *Log) Check(snapshot uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.first, l.last, l.bytes = first, last, size
+	l.writer.reached(last)
 	return nil
 }
 
