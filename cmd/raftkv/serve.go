@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -34,6 +35,16 @@ with the peer address of any member. The folder remembers both: a restart needs
 			}
 			s.apply(&c)
 			c.Version = versionText()
+			pacing, stop := context.WithCancel(context.Background())
+			paced := make(chan struct{})
+			go func() {
+				defer close(paced)
+				paceGarbage(pacing)
+			}()
+			defer func() {
+				stop()
+				<-paced
+			}()
 			n, err := node.Open(c)
 			if err != nil {
 				return err

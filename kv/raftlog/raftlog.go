@@ -293,6 +293,7 @@ func (l *Log) appended(logs []*raft.Log, size int) {
 	}
 	l.last = logs[len(logs)-1].Index
 	l.bytes += int64(size)
+	l.cache.limit = cacheBytes
 	l.cache.add(logs)
 }
 
@@ -314,11 +315,11 @@ func (l *Log) DeleteRange(from, to uint64) error {
 	if err := l.space.check(l.opts.MinFree / 8); err != nil {
 		return err
 	}
-	if _, last := l.Bounds(); to >= last {
-		// The end of the log goes, on the goroutine that appends to it.
-		if err := l.writer.drain(); err != nil {
-			return err
-		}
+	// What goes must have arrived. If the end of the log goes, then on the
+	// goroutine that appends to it.
+	_, last := l.Bounds()
+	if err := l.writer.wait(min(to, last)); err != nil {
+		return err
 	}
 	// Readers must not see bounds that promise what is gone.
 	l.mu.Lock()
