@@ -19,6 +19,7 @@ type Progress struct {
 	NewBytes   int64         // of these entries in the log
 	LogBytes   int64         // of the whole log, what it keeps behind the snapshot included
 	StateBytes int64         // of the state in memory
+	WriteTime  time.Duration // that the newest snapshot took; 0: unknown
 }
 
 // What replaying costs beside applying: an entry is read and decoded twice, by
@@ -26,6 +27,10 @@ type Progress struct {
 const (
 	replayPerEntry = 15 * time.Microsecond
 	replayPerMiB   = 4 * time.Millisecond
+	// early is the part of the budget from which on a snapshot is taken if that
+	// takes at most half as long as the replay that it saves: as long as the state is small,
+	// restarts are quicker than they must be.
+	early = 3
 	// smallLog is below what a log never outgrows the state.
 	smallLog = 64 << 20
 )
@@ -40,8 +45,11 @@ func (b Budget) Due(p Progress) (bool, string) {
 	if p.Entries == 0 {
 		return false, ""
 	}
-	if took := p.ReplayTime(); took > b.Replay {
+	switch took := p.ReplayTime(); {
+	case took > b.Replay:
 		return true, fmt.Sprintf("replaying %d entries would take about %v, the budget is %v", p.Entries, took.Round(time.Millisecond), b.Replay)
+	case took > b.Replay/early && 2*p.WriteTime <= took:
+		return true, fmt.Sprintf("replaying %d entries would take about %v, and writing a snapshot only %v", p.Entries, took.Round(time.Millisecond), p.WriteTime.Round(time.Millisecond))
 	}
 	if limit := max(p.StateBytes, smallLog); p.LogBytes > 2*limit {
 		return true, fmt.Sprintf("the log has %d MiB, the state %d MiB", p.LogBytes>>20, p.StateBytes>>20)

@@ -311,6 +311,9 @@ func TestBudget(t *testing.T) {
 	}{
 		{"nothing new", Progress{ApplyTime: time.Hour, LogBytes: 1 << 40}, false},
 		{"little", Progress{Entries: 1000, ApplyTime: 100 * time.Millisecond, LogBytes: 1 << 20}, false},
+		{"cheap to write", Progress{Entries: 1000, ApplyTime: 400 * time.Millisecond, WriteTime: 100 * time.Millisecond}, true},
+		{"dear to write", Progress{Entries: 1000, ApplyTime: 400 * time.Millisecond, WriteTime: 300 * time.Millisecond}, false},
+		{"cheap, but there is nothing to gain", Progress{Entries: 1000, ApplyTime: 100 * time.Millisecond, WriteTime: time.Millisecond}, false},
 		{"slow entries", Progress{Entries: 10, ApplyTime: 1100 * time.Millisecond}, true},
 		{"many small entries", Progress{Entries: 100_000, ApplyTime: 10 * time.Millisecond, LogBytes: 10 << 20}, true},
 		{"a log larger than a small state", Progress{Entries: 100, LogBytes: 129 << 20, StateBytes: 1 << 20}, true},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -37,6 +38,16 @@ A new cluster makes its groups and gives them all slots as soon as it has
 			}
 			s.apply(&c)
 			c.Version = versionText()
+			pacing, stop := context.WithCancel(context.Background())
+			paced := make(chan struct{})
+			go func() {
+				defer close(paced)
+				paceGarbage(pacing)
+			}()
+			defer func() {
+				stop()
+				<-paced
+			}()
 			n, err := node.Open(c)
 			if err != nil {
 				return err

@@ -43,6 +43,7 @@ type Group struct {
 	log       *raftlog.Log
 	snapshots *snapshot.Store
 	raft      *raft.Raft
+	running   atomic.Pointer[raft.Raft] // raft, for those whom it calls before NewRaft has returned
 	notify    chan bool
 	raftDone  chan struct{} // closed when raft is shut down
 	resume    chan struct{}
@@ -116,6 +117,7 @@ func (g *Group) openStores() error {
 	options.Dir = g.config.Dir
 	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
 	options.OnHang = g.hung
+	options.Early = g.leading
 	if g.log, err = raftlog.Open(options); err != nil {
 		return err
 	}
@@ -150,7 +152,8 @@ func (g *Group) startRaft() error {
 		}
 	}
 	g.config.Transport.OnAck(g.acks.record)
-	g.raft, err = raft.NewRaft(c, g.fsm, g.log, g.log, g.snapshots, g.config.Transport)
+	g.config.Transport.OnDisk(g.log)
+	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log}, g.log, g.log, g.snapshots, g.config.Transport)
 	if failure := g.fsm.Err(); failure != nil {
 		// Raft would go on with an older snapshot, past which the log may be compacted.
 		if g.raft != nil {
@@ -158,6 +161,7 @@ func (g *Group) startRaft() error {
 		}
 		return fmt.Errorf("%s: %w", g.snapshots.Newest().Path, failure)
 	}
+	g.running.Store(g.raft)
 	return err
 }
 

@@ -36,13 +36,15 @@ type proposer struct {
 	mu     sync.Mutex
 	queue  []*Proposal
 	bytes  int
+	need   int // how many must wait before signal tells so
 	closed bool
-	signal chan struct{} // capacity 1: something waits
+	signal chan struct{} // capacity 1: need proposals wait
 	stop   chan struct{}
 	done   chan struct{}
 }
 
 func newProposer(p *proposer) *proposer {
+	p.need = 1
 	p.signal = make(chan struct{}, 1)
 	p.stop = make(chan struct{})
 	p.done = make(chan struct{})
@@ -65,7 +67,14 @@ func (q *proposer) propose(p *Proposal) {
 	p.queuedAt = time.Now()
 	q.queue = append(q.queue, p)
 	q.bytes += len(p.Commands)
+	enough := len(q.queue) >= q.need || q.bytes >= maxEntryBytes
 	q.mu.Unlock()
+	if enough {
+		q.wake()
+	}
+}
+
+func (q *proposer) wake() {
 	select {
 	case q.signal <- struct{}{}:
 	default:
@@ -104,6 +113,7 @@ func (q *proposer) take(batch []*Proposal) []*Proposal {
 func (q *proposer) run() {
 	defer close(q.done)
 	var batch []*Proposal
+	var company gather
 	for {
 		select {
 		case <-q.signal:
@@ -112,13 +122,55 @@ func (q *proposer) run() {
 			return
 		}
 		for {
+			q.await(&company)
 			batch = q.take(batch)
 			if len(batch) == 0 {
 				break
 			}
+			start := time.Now()
 			q.submit(batch)
+			waiting, _ := q.waiting()
+			company.finished(len(batch), waiting, time.Since(start))
 			clear(batch)
 		}
+	}
+}
+
+// await waits for proposals that should travel with those that wait already.
+func (q *proposer) await(company *gather) {
+	waiting, bytes := q.waiting()
+	want, limit := company.next(waiting)
+	if want == 0 || bytes >= maxEntryBytes {
+		return
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	q.expect(want)
+	defer q.expect(1)
+	for {
+		select {
+		case <-q.signal:
+			if waiting, bytes = q.waiting(); waiting >= want || bytes >= maxEntryBytes {
+				company.gathered(true)
+				return
+			}
+		case <-timer.C:
+			company.gathered(false)
+			return
+		case <-q.stop:
+			return
+		}
+	}
+}
+
+// expect sets how many proposals must wait before run is told.
+func (q *proposer) expect(n int) {
+	q.mu.Lock()
+	q.need = n
+	enough := len(q.queue) >= n
+	q.mu.Unlock()
+	if enough {
+		q.wake()
 	}
 }
 
@@ -162,14 +214,14 @@ func (q *proposer) submit(batch []*Proposal) {
 		// The clients are told the truth now. The next entry must still wait:
 		// one in flight keeps the order of a connection's commands.
 		fail(batch, kv.Uncertain(context.DeadlineExceeded))
-		q.await(outcome)
+		q.outlast(outcome)
 	}
 }
 
-// await waits for the outcome of an entry whose clients have been answered.
+// outlast waits for the outcome of an entry whose clients have been answered.
 // Meanwhile those who queue up are refused when they have waited too long:
 // nothing of theirs was done.
-func (q *proposer) await(outcome <-chan error) {
+func (q *proposer) outlast(outcome <-chan error) {
 	tick := time.NewTicker(q.timeout / 4)
 	defer tick.Stop()
 	for {

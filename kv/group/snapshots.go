@@ -60,6 +60,7 @@ func (g *Group) snapshotDue() (bool, string) {
 		NewBytes:   int64(float64(size) * float64(entries) / float64(max(last-first+1, entries, 1))),
 		LogBytes:   size,
 		StateBytes: g.fsm.Memory(),
+		WriteTime:  newest.Took,
 	})
 }
 

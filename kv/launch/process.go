@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -94,7 +96,8 @@ func (c *Cluster) spawn(f *file, n *Node) (*Process, error) {
 	return p, nil
 }
 
-// env is the environment of nodes.
+// env is the environment of nodes. They share this machine's processors, unless
+// the user has said how many a node gets.
 func (c *Cluster) env(f *file) ([]string, error) {
 	for _, name := range f.Require {
 		if !slices.ContainsFunc(c.environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
@@ -102,7 +105,22 @@ func (c *Cluster) env(f *file) ([]string, error) {
 		}
 	}
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, flagVariables) })
-	return append(env, c.environ...), nil
+	env = append(env, c.environ...)
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, processors) }) {
+		env = append(env, processors+strconv.Itoa(fairShare(runtime.NumCPU(), len(f.Nodes))))
+	}
+	return env, nil
+}
+
+// processors is Go's variable for how many threads run Go code at a time.
+const processors = "GOMAXPROCS="
+
+// fairShare is how many processors one of several nodes on a machine should use.
+// If each used all of them, as Go does by default, the nodes' threads would spin
+// and wake each other for work that another node has taken meanwhile: three
+// nodes on two cores served half as many reads.
+func fairShare(processors, nodes int) int {
+	return (processors + nodes - 1) / nodes
 }
 
 // args is the command line of a node's process. A folder that knows its cluster

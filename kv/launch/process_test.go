@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -168,5 +169,24 @@ func TestEnvironmentOfNodes(t *testing.T) {
 	env := strings.Split(string(b), "\x00")
 	if !slices.Contains(env, "RAFTKV_PASSWORD=secret") || slices.Contains(env, "RAFTKV_BOOTSTRAP=true") {
 		t.Errorf("environment of a node: %q", env)
+	}
+	// The only node has the machine to itself.
+	if want := "GOMAXPROCS=" + itoa(runtime.NumCPU()); os.Getenv("GOMAXPROCS") == "" && !slices.Contains(env, want) {
+		t.Errorf("environment of a node: %q, want %s", env, want)
+	}
+}
+
+func TestNodesShareTheProcessors(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "") // as if it were not set
+	os.Unsetenv("GOMAXPROCS")
+	c := newCluster(t, 3)
+	start(t, c, "n1")
+	b, err := os.ReadFile(filepath.Join("/proc", itoa(at(t, c, "n1").PID), "environ"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "GOMAXPROCS=" + itoa((runtime.NumCPU()+2)/3)
+	if env := strings.Split(string(b), "\x00"); !slices.Contains(env, want) {
+		t.Errorf("environment of one of three nodes: %q, want %s", env, want)
 	}
 }

@@ -7,11 +7,16 @@ import "github.com/hashicorp/raft"
 // each; this one counts bytes.
 const cacheBytes = 8 << 20
 
+// startBytes is that bound while a node starts: raft reads the log twice more
+// after it was checked. The first append ends it.
+const startBytes = 64 << 20
+
 // cache holds the newest entries of the log, without gaps. Not safe for
 // concurrent use.
 type cache struct {
 	logs  []*raft.Log // logs[i] has the index logs[0].Index+i
 	bytes int
+	limit int // of bytes; 0: cacheBytes
 }
 
 func (c *cache) get(index uint64, out *raft.Log) bool {
@@ -35,7 +40,11 @@ func (c *cache) add(logs []*raft.Log) {
 	}
 	c.logs = append(c.logs, logs...)
 	drop := 0
-	for c.bytes > cacheBytes && drop < len(c.logs) {
+	limit := c.limit
+	if limit == 0 {
+		limit = cacheBytes
+	}
+	for c.bytes > limit && drop < len(c.logs) {
 		c.bytes -= encodedSize(c.logs[drop])
 		c.logs[drop] = nil // the array outlives it
 		drop++

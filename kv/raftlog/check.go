@@ -70,25 +70,31 @@ func (l *Log) Check(snapshot uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.first, l.last, l.bytes = first, last, size
+	l.writer.reached(last)
 	return nil
 }
 
-// readAll verifies every entry.
+// readAll verifies every entry and keeps the newest for raft, which reads them
+// next.
 func (l *Log) readAll(first, last uint64) (size int64, err error) {
 	if last == 0 {
 		return 0, nil
 	}
-	var log raft.Log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cache.limit = startBytes
 	term := uint64(0)
 	for index := first; index <= last; index++ {
-		if err := l.entries.GetLog(index, &log); err != nil {
+		log := new(raft.Log)
+		if err := l.entries.GetLog(index, log); err != nil {
 			return 0, fmt.Errorf("entry %d: %w", index, err)
 		}
 		if log.Index != index || log.Term < term {
 			return 0, fmt.Errorf("entry %d: %w: it says index %d and term %d, after term %d", index, ErrDamaged, log.Index, log.Term, term)
 		}
 		term = log.Term
-		size += int64(encodedSize(&log))
+		size += int64(encodedSize(log))
+		l.cache.add([]*raft.Log{log})
 	}
 	return size, nil
 }

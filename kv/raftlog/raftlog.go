@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,10 @@ type Options struct {
 	// OnHang is called once, when a write takes longer than HangTimeout. It must
 	// not block.
 	OnHang func(operation string, waited time.Duration)
+	// Early, if set, tells whether StoreLogs, on the goroutine that calls it, may
+	// return before the entries are on disk. It may on a leader whose WaitDurable
+	// is asked before anything comes of them.
+	Early func() bool
 	// Stored, if set, is told of every durable append.
 	Stored func(entries, bytes int, took time.Duration)
 
@@ -72,6 +77,7 @@ type Log struct {
 	stable  *raftboltdb.BoltStore
 	entries entryStore
 	guard   *guard
+	writer  *appender
 
 	mu       sync.RWMutex // guards what follows
 	first    uint64       // 0: empty
@@ -123,6 +129,7 @@ func Open(opts Options) (_ *Log, err error) {
 		return nil, err
 	}
 	l.guard = newGuard(opts)
+	l.writer = newAppender(l.write)
 	return l, nil
 }
 
@@ -218,8 +225,9 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 // StoreLog appends one entry durably.
 func (l *Log) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
-// StoreLogs appends entries durably. ErrFull means that nothing was written;
-// after any other error nothing can be written ever again.
+// StoreLogs appends entries durably, or begins to if Options.Early says so.
+// ErrFull means that nothing was written; after any other error nothing can be
+// written ever again.
 func (l *Log) StoreLogs(logs []*raft.Log) error {
 	if len(logs) == 0 {
 		return nil
@@ -230,31 +238,87 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 	if err := l.space.check(l.opts.MinFree / 4); err != nil {
 		return err
 	}
-	start := time.Now()
-	if err := l.guard.write("append", func() error { return l.entries.StoreLogs(logs) }); err != nil {
-		return err
-	}
 	size := 0
 	for _, log := range logs {
 		size += encodedSize(log)
 	}
-	l.mu.Lock()
-	if l.last == 0 {
-		l.first = logs[0].Index
+	if l.early(logs, size) {
+		// In the cache first: there it must be found by those who replicate it.
+		l.appended(logs, size)
+		return l.writer.add(logs, size)
 	}
-	l.last = logs[len(logs)-1].Index
-	l.bytes += int64(size)
-	l.cache.add(logs)
-	l.mu.Unlock()
+	if err := l.writer.drain(); err != nil {
+		return err
+	}
+	if err := l.write(logs); err != nil {
+		return err
+	}
+	l.appended(logs, size)
+	l.writer.reached(logs[len(logs)-1].Index)
+	return nil
+}
+
+// early tells whether logs may be written while they are being replicated. A
+// change of membership may not: raft allows the next one as soon as it counts
+// this one as committed.
+func (l *Log) early(logs []*raft.Log, size int) bool {
+	if l.opts.Early == nil || !l.opts.Early() || !l.writer.room(size) {
+		return false
+	}
+	return !slices.ContainsFunc(logs, func(log *raft.Log) bool { return log.Type == raft.LogConfiguration })
+}
+
+// write puts entries on disk.
+func (l *Log) write(logs []*raft.Log) error {
+	start := time.Now()
+	if err := l.guard.write("append", func() error { return l.entries.StoreLogs(logs) }); err != nil {
+		return err
+	}
 	if l.opts.Stored != nil {
+		size := 0
+		for _, log := range logs {
+			size += encodedSize(log)
+		}
 		l.opts.Stored(len(logs), size, time.Since(start))
 	}
 	return nil
 }
 
+// appended makes entries part of what readers see.
+func (l *Log) appended(logs []*raft.Log, size int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == 0 {
+		l.first = logs[0].Index
+	}
+	l.last = logs[len(logs)-1].Index
+	l.bytes += int64(size)
+	l.cache.limit = cacheBytes
+	l.cache.add(logs)
+}
+
+// Durable returns the index up to which the log is on disk.
+func (l *Log) Durable() uint64 { return l.writer.durable.Load() }
+
+// WaitDurable waits until the log is on disk up to index, which must lie in it or
+// before it. It fails if that will never be so.
+func (l *Log) WaitDurable(index uint64) error { return l.writer.wait(index) }
+
+// WaitAllDurable waits until all entries that were stored are on disk.
+func (l *Log) WaitAllDurable() error {
+	_, last := l.Bounds()
+	return l.writer.wait(last)
+}
+
 // DeleteRange removes a prefix or a suffix of the log.
 func (l *Log) DeleteRange(from, to uint64) error {
 	if err := l.space.check(l.opts.MinFree / 8); err != nil {
+		return err
+	}
+	// What goes must have arrived. If the end of the log goes, then on the
+	// goroutine that appends to it.
+	_, last := l.Bounds()
+	if err := l.writer.wait(min(to, last)); err != nil {
 		return err
 	}
 	// Readers must not see bounds that promise what is gone.
@@ -272,7 +336,11 @@ func (l *Log) DeleteRange(from, to uint64) error {
 		share := float64(l.last-l.first+1) / float64(oldLast-oldFirst+1)
 		l.bytes = int64(float64(l.bytes) * share)
 	}
+	end := l.last
 	l.mu.Unlock()
+	if to >= oldLast {
+		l.writer.reached(end)
+	}
 	return l.guard.write("delete", func() error { return l.entries.DeleteRange(from, to) })
 }
 
@@ -293,6 +361,9 @@ func (l *Log) Close() error {
 	var err error
 	l.closeOnce.Do(func() {
 		l.closed.Store(true)
+		if l.writer != nil {
+			l.writer.close()
+		}
 		if l.guard != nil {
 			l.guard.close()
 			if l.guard.failure() == nil {

@@ -98,7 +98,8 @@ func TestModel(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			opts := Options{Dir: dir, Store: store}
+			early := false
+			opts := Options{Dir: dir, Store: store, Early: func() bool { return early }}
 			l, err := Open(opts)
 			if err != nil {
 				rt.Fatal(err)
@@ -122,6 +123,7 @@ func TestModel(t *testing.T) {
 						first = 1
 					}
 					last += uint64(n)
+					early = rapid.Bool().Draw(rt, "early")
 					if err := l.StoreLogs(logs); err != nil {
 						rt.Fatal(err)
 					}

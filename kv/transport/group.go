@@ -38,6 +38,7 @@ type Group struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	onAck   atomic.Pointer[AckFunc]
+	disk    Disk
 
 	mu               sync.Mutex
 	heartbeatHandler func(raft.RPC)
@@ -101,7 +102,8 @@ func (g *Group) AppendEntries(id raft.ServerID, target raft.ServerAddress, args 
 		return err
 	}
 	sent := time.Now()
-	x, err := c.send(methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, id, args) })
+	honest := g.honest(args)
+	x, err := c.send(methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, id, honest) })
 	if err != nil {
 		return err
 	}
@@ -273,7 +275,11 @@ func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return g.response(ctx, responses)
+	payload, err := g.response(ctx, responses)
+	if err == nil {
+		err = g.vouch(command)
+	}
+	return payload, err
 }
 
 func (g *Group) response(ctx context.Context, responses <-chan raft.RPCResponse) ([]byte, error) {

@@ -45,7 +45,8 @@ func (g *Group) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddres
 // AppendEntries sends. It blocks while too many are under way.
 func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	f := &appendFuture{start: time.Now(), args: args, resp: resp, done: make(chan struct{})}
-	x, err := p.conn.send(methodAppend, p.group.id, func(dst []byte) []byte { return encodeAppend(dst, p.target, args) })
+	honest := p.group.honest(args)
+	x, err := p.conn.send(methodAppend, p.group.id, func(dst []byte) []byte { return encodeAppend(dst, p.target, honest) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// How much garbage a server may have before it is collected: a share of what is
+// in use, but not less than freeGarbage. With Go's fixed 100 % a small state is
+// collected many times a second, and a large one takes twice its size.
+const (
+	freeGarbage  = 64 << 20 // bytes
+	leastPercent = 60
+	mostPercent  = 800
+)
+
+// paceGarbage adapts the collector to the size of the state until ctx ends. It is
+// for a process of its own: the setting is Go's, for all of it. GOGC and
+// GOMEMLIMIT in the environment win.
+func paceGarbage(ctx context.Context) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	set := 0
+	for {
+		metrics.Read(live)
+		percent := garbagePercent(live[0].Value.Uint64())
+		// Setting it stops the world for a moment.
+		if percent > set*9/8 || percent < set*7/8 {
+			debug.SetGCPercent(percent)
+			set = percent
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// garbagePercent is how much garbage goes with so many bytes in use.
+func garbagePercent(live uint64) int {
+	return int(min(max(freeGarbage*100/max(live, 1), leastPercent), mostPercent))
+}
