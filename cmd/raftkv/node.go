@@ -110,9 +110,13 @@ func startNode(ctx context.Context, local *localCluster, c *launch.Cluster, id s
 			running++
 		}
 	}
-	if quorum := len(nodes)/2 + 1; running < quorum {
-		note := fmt.Sprintf("; it serves once %d of %s run, now %d", quorum, count(len(nodes), "node"), running)
+	if needed := nodesNeeded(len(nodes)); running < needed {
+		note := fmt.Sprintf("; it serves once %d of %s run, now %d", needed, count(len(nodes), "node"), running)
 		return "runs", note, c.WaitHealthy(ctx, p)
 	}
 	return "serves", "", c.WaitNode(ctx, p)
 }
+
+// nodesNeeded is how many of a cluster's nodes must run so that each group has a
+// quorum, wherever its up to three replicas lie.
+func nodesNeeded(nodes int) int { return nodes - (min(nodes, 3)-1)/2 }

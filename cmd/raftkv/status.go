@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"raftkv/kv"
+	"raftkv/shard"
 )
 
 func newStatus() *cobra.Command {
@@ -58,12 +59,19 @@ func printStatus(out io.Writer, s kv.Status, now time.Time) error {
 		if leader == "" {
 			leader = "none"
 		}
+		slots := "no slots"
 		ranges := make([]string, len(g.Slots))
 		for i, r := range g.Slots {
 			ranges[i] = r.String()
 		}
+		switch {
+		case g.ID == shard.Controller:
+			slots = "holds the shard map"
+		case len(ranges) > 0:
+			slots = "slots " + strings.Join(ranges, ",")
+		}
 		t.Flush()
-		fmt.Fprintf(out, "\ngroup %d: leader %s, term %d, epoch %d, slots %s, %d keys\n", g.ID, leader, g.Term, s.Epoch, strings.Join(ranges, ","), g.Keys)
+		fmt.Fprintf(out, "\ngroup %d: leader %s, term %d, epoch %d, %s, %d keys\n", g.ID, leader, g.Term, s.Epoch, slots, g.Keys)
 		fmt.Fprintln(t, "REPLICA\tROLE\tAPPLIED\tCOMMIT\tLAST\tMATCH\tSTATE\tLOG\tSNAPSHOT")
 		for _, r := range g.Replicas {
 			if r.Role == kv.RoleUnknown {

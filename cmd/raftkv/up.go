@@ -188,7 +188,14 @@ func (o *upOptions) greet(out io.Writer, c *launch.Cluster) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "raftkv: %s serve; data in %s\n", count(len(nodes), "node"), o.data)
+	groups, err := c.Groups()
+	if err != nil {
+		return err
+	}
+	if groups == 0 {
+		groups = len(nodes)
+	}
+	fmt.Fprintf(out, "raftkv: %s serve %s; data in %s\n", count(len(nodes), "node"), count(groups, "group"), o.data)
 	for _, n := range nodes {
 		fmt.Fprintf(out, "  %s  redis %s  http %s  peer %s  pid %d\n", n.ID, n.Redis, n.HTTP, n.Peer, n.PID)
 	}

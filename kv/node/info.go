@@ -18,10 +18,13 @@ import (
 func (r routes) Info() server.Info {
 	n := r.n
 	info := server.Info{Memory: residentMemory(), StateMemory: n.stateMemory(), MaxMemory: n.config.MaxMemory}
+	leads := len(r.Led()) > 0
 	for _, g := range *n.groups.Load() {
 		status := g.Status(n.config.ID)
-		info.Keys += status.Keys
-		info.Expires += g.State().Expiring()
+		if g.Serving() || !leads { // a master counts what is its own
+			info.Keys += status.Keys
+			info.Expires += g.State().Expiring()
+		}
 		info.LastSave = max(info.LastSave, status.Snapshot.AtMS/1000)
 		info.Saving = info.Saving || g.Snapshotting()
 		for _, f := range []server.Field{

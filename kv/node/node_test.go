@@ -35,7 +35,9 @@ func newNodes(t *testing.T) *nodes {
 	return c
 }
 
-func (c *nodes) addr(kind, i int) string { return fmt.Sprintf("127.0.0.1:%d", c.base+kind*mostNodes+i-1) }
+func (c *nodes) addr(kind, i int) string {
+	return fmt.Sprintf("127.0.0.1:%d", c.base+kind*mostNodes+i-1)
+}
 
 // open starts node i in dir; the first one begins the cluster.
 func (c *nodes) open(i int, dir string) *Node {

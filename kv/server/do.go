@@ -57,6 +57,10 @@ func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.R
 	}
 	var reply kv.Reply
 	route.Group.View(func(st *store.Store) {
+		if !route.Group.Serves(slot) {
+			reply = kv.ErrUnserved.Reply()
+			return
+		}
 		reply = spec.Exec(&command.Ctx{Store: st, Now: time.Now().UnixMilli()}, args)
 	})
 	s.Stats.Reads.observe(time.Since(start), 1)

@@ -18,7 +18,14 @@ func (c *conn) onKey(key []byte, fn func(it store.Item, found bool) kv.Reply) kv
 		return c.server.redirect(route, slot).Reply()
 	}
 	var out kv.Reply
-	if err := c.view(route.Group, func(x *command.Ctx) { out = fn(x.Store.Get(key)) }); err != "" {
+	err := c.view(route.Group, func(x *command.Ctx) {
+		if !route.Group.Serves(slot) {
+			out = kv.ErrUnserved.Reply()
+			return
+		}
+		out = fn(x.Store.Get(key))
+	})
+	if err != "" {
 		return err.Reply()
 	}
 	return out

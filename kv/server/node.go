@@ -35,6 +35,9 @@ type Group interface {
 	Propose(*group.Proposal)
 	// ReadIndex waits until the local state may be read, for a bounded time.
 	ReadIndex(ctx context.Context, mode group.ReadMode) error
+	// Serves tells whether the group serves slot. Only under the state's lock does
+	// that say something of what is read there: slots come and go.
+	Serves(slot uint16) bool
 	// View runs fn under the state's read lock.
 	View(fn func(*store.Store))
 	// Quorum returns how many voters make a quorum.

@@ -121,7 +121,11 @@ func watch(c *conn, args [][]byte) kv.Reply {
 	if err := route.Group.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
 		return errorReply(err)
 	}
+	served := false
 	route.Group.View(func(st *store.Store) {
+		if served = route.Group.Serves(slot); !served {
+			return
+		}
 		for _, key := range args[1:] {
 			seen := func(w command.Watch) bool { return bytes.Equal(w.Key, key) }
 			if !slices.ContainsFunc(c.multi.watches, seen) { // the first look counts
@@ -129,6 +133,9 @@ func watch(c *conn, args [][]byte) kv.Reply {
 			}
 		}
 	})
+	if !served {
+		return kv.ErrUnserved.Reply()
+	}
 	return kv.OK
 }
 

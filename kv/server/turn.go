@@ -45,6 +45,7 @@ type run struct {
 
 type readStep struct {
 	spec *command.Spec
+	slot uint16
 	args [][]byte
 }
 
@@ -99,7 +100,7 @@ func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw
 		return
 	}
 	t.add(step{spec: spec, slot: slot, run: r, read: true, at: len(r.reads)})
-	r.reads = append(r.reads, readStep{spec, args})
+	r.reads = append(r.reads, readStep{spec, slot, args})
 }
 
 // write adds a command that goes through the log.
@@ -201,6 +202,10 @@ func (r *run) execute(c *conn) {
 	r.group.View(func(st *store.Store) {
 		exec := command.Ctx{Store: st, Now: now}
 		for _, read := range r.reads {
+			if !r.group.Serves(read.slot) { // it has moved away since the command came
+				r.replies = append(r.replies, kv.ErrUnserved.Reply())
+				continue
+			}
 			r.replies = append(r.replies, read.spec.Exec(&exec, read.args))
 		}
 	})

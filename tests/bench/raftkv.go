@@ -31,7 +31,7 @@ func newRaftkv(label, dir, binary string, p *ports, flags []string) (*raftkvClus
 	if err != nil {
 		return nil, err
 	}
-	err = c.Create(launch.Spec{Nodes: nodes, RedisPort: base, HTTPPort: base + nodes, PeerPort: base + 2*nodes, Flags: flags})
+	err = c.Create(launch.Spec{Nodes: nodes, Groups: 1, RedisPort: base, HTTPPort: base + nodes, PeerPort: base + 2*nodes, Flags: flags})
 	if err != nil {
 		return nil, err
 	}
