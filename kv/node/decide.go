@@ -16,6 +16,9 @@ const replicasWanted = 3
 // It is a pure function: whoever leads the controller goes on where the last one
 // stopped.
 func nextDecision(m *shard.Map, now *bulletin, begin initial) *decision {
+	if d := beginAnew(m); d != nil {
+		return d
+	}
 	for i := range m.Groups {
 		g := &m.Groups[i]
 		if lead := now.Leaders[g.ID]; !g.Founded && lead.Node != "" {
@@ -50,6 +53,21 @@ func beginCluster(m *shard.Map, begin initial) *decision {
 		part := shard.Range{uint16(i * shard.Slots / len(groups)), uint16((i+1)*shard.Slots/len(groups) - 1)}
 		if g.Founded && m.Owner[part.From()] == shard.Controller {
 			return decide(m, controller.AssignSlots(g.ID, []shard.Range{part}), "a new cluster: slots %v begin in group %d", part, g.ID)
+		}
+	}
+	return nil
+}
+
+// beginAnew gives up a first group that lost a replica before it was founded, as
+// when a node was wiped. Some replicas may have begun it with that one and others
+// without it: raft would not notice that they differ. It has had no slots.
+func beginAnew(m *shard.Map) *decision {
+	if !slices.Contains(m.Owner[:], shard.Controller) {
+		return nil
+	}
+	for _, g := range dataGroups(m) {
+		if whole := min(replicasWanted, len(activeNodes(m, nil))); !g.Founded && len(g.Replicas) < whole {
+			return decide(m, controller.RemoveGroup(g.ID), "a new cluster: group %d has %d replicas of %d before it is founded, and begins anew", g.ID, len(g.Replicas), whole)
 		}
 	}
 	return nil

@@ -118,6 +118,30 @@ func TestBeginningWaitsForNodes(t *testing.T) {
 	}
 }
 
+// A first group that lost a replica before it had a leader is given up, and another
+// one takes its place.
+func TestGroupBeginsAnew(t *testing.T) {
+	s := newMap(t, 3)
+	begin := initial{Groups: 1, Nodes: 3}
+	apply := func(d *decision) {
+		t.Helper()
+		if d == nil {
+			t.Fatal("nothing is decided")
+		}
+		if _, err := s.Apply(d.change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(nextDecision(s.Map(), new(bulletin), begin))
+	putNode(t, s, "n3", "2")
+	half := &bulletin{Leaders: map[uint32]leading{1: {Node: "n1"}}}
+	apply(nextDecision(s.Map(), half, begin))
+	settleMap(t, s, begin)
+	if m := s.Map(); m.Group(1) != nil || m.Group(2) == nil || len(m.Group(2).Replicas) != 3 || m.Owner[0] != 2 {
+		t.Errorf("groups are %+v", m.Groups)
+	}
+}
+
 // Groups that lack replicas get them, on nodes that live, as soon as there are any.
 func TestGroupsAreFilled(t *testing.T) {
 	s := newMap(t, 1)

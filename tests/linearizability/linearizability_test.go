@@ -56,7 +56,7 @@ func duration(t *testing.T) time.Duration {
 func TestLinearizableUnderKillsAndPauses(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	c := cluster.Start(t, cluster.Options{Flags: []string{"--replay-budget=100ms"}})
+	c := cluster.Start(t, cluster.Options{Groups: 3, Flags: []string{"--replay-budget=100ms"}})
 	h := &history{start: time.Now(), byKey: make(map[string][]porcupine.Operation)}
 	var stop atomic.Bool
 	var clients sync.WaitGroup
