@@ -13,14 +13,14 @@ import (
 // Admin commands stand only in entries of kind Admin, which nodes propose and
 // clients cannot. All are idempotent.
 const (
-	adminOwn     = "RAFTKV.OWN"     // epoch slots: the group owns these slots, its first
+	adminOwn     = "RAFTKV.OWN"     // epoch slots: the group owns these slots, as the first one
 	adminLimit   = "RAFTKV.LIMIT"   // bytes: the largest value that commands may build up
 	adminControl = "RAFTKV.CONTROL" // JSON: a change of the shard map, in group 0 alone
 )
 
-// OwnSlots makes the command by which a group takes its first slots, at the
-// epoch of the map that gave them to it. It is for slots that no group has ever
-// owned, and a group takes such slots once: see takeFirst.
+// OwnSlots makes the command by which a group takes slots that no group has ever
+// owned, at the epoch of a map that gives them to it. Of the slots that it names,
+// those that have ever been here stay as they are: see takeFirst.
 func OwnSlots(epoch uint64, slots ...shard.Range) []byte {
 	texts := make([]string, len(slots))
 	for i, r := range slots {
@@ -63,22 +63,20 @@ func (s *state) admin(args [][]byte) kv.Reply {
 	return kv.ErrorReply(fmt.Sprintf("ERR unknown admin command %q with %d arguments", args[0], len(args)-1))
 }
 
-// takeFirst makes the group own slots that no group has owned before. It is
-// refused, whoever proposed it and whenever, once the group has had any slot:
-// a leader may read from an old map that it owns slots which have moved away
-// since, and they must not be served here again. That is enough, because the
-// controller gives out slots without an owner once for each new group, and a slot
-// leaves a group only through entries of the group's own log, which raise epoch.
+// takeFirst makes the group own slots that no group has owned before: those that
+// this one has never had to do with. Others are left as they are, whoever proposed
+// it and whenever. A leader may read from an old map that the group owns slots
+// which have moved away since, and they must not be served here again.
+//
+// That is enough: the controller gives a slot without an owner to one group, and
+// the slot leaves it, or comes back, only through entries of the group's own log.
 func (s *state) takeFirst(epoch uint64, slots []shard.Range) kv.Reply {
-	if s.epoch != 0 {
-		return kv.ErrorReply(fmt.Sprintf("ERR the group has had slots since epoch %d: others have to be moved to it", s.epoch))
-	}
 	if epoch == 0 {
 		return kv.ErrorReply("ERR epoch 0 is before the first map")
 	}
-	for _, r := range slots {
+	for _, r := range s.slots.untouched(slots) {
 		s.slots.set(r, Owned, epoch)
 	}
-	s.epoch = epoch
+	s.epoch = max(s.epoch, epoch)
 	return kv.OK
 }

@@ -80,16 +80,13 @@ func New(opts Options) *FSM {
 	return f
 }
 
-// slotSet is a set of slots.
-type slotSet [shard.Slots / 64]uint64
-
 // publish shows readers what the state says about slots. It must be called with
 // mu held.
 func (f *FSM) publish() {
 	set := new(slotSet)
 	for slot, state := range f.state.slots.state {
 		if state.Serves() {
-			set[slot/64] |= 1 << (slot % 64)
+			set.add(uint16(slot))
 		}
 	}
 	f.serves.Store(set)
@@ -174,7 +171,7 @@ func (f *FSM) View(fn func(*store.Store)) {
 
 // Serves tells whether the group serves slot now. It takes no lock: it is on the
 // way of every command.
-func (f *FSM) Serves(slot uint16) bool { return f.serves.Load()[slot/64]&(1<<(slot%64)) != 0 }
+func (f *FSM) Serves(slot uint16) bool { return f.serves.Load().has(slot) }
 
 // Expiring returns the number of keys with a deadline.
 func (f *FSM) Expiring() int64 {
@@ -198,12 +195,12 @@ func (f *FSM) Ownership() ([]shard.Range, uint64) {
 	return f.state.slots.serving(), f.state.epoch
 }
 
-// Epoch returns the newest epoch of a change to the group's slots, 0 if it has
-// never had any.
-func (f *FSM) Epoch() uint64 {
+// Untouched returns those of slots that the group has never had to do with. If
+// the map says that they are its own, it is to take them (OwnSlots).
+func (f *FSM) Untouched(slots []shard.Range) []shard.Range {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.state.epoch
+	return f.state.slots.untouched(slots)
 }
 
 // MaxValue returns the largest value in bytes that commands may build up.

@@ -36,6 +36,8 @@ func (s SlotState) Serves() bool { return s == Owned || s == Exporting }
 type slotTable struct {
 	state [shard.Slots]SlotState
 	epoch [shard.Slots]uint64 // of the last change
+	// had are the slots that the group has ever had to do with; it never shrinks.
+	had slotSet
 }
 
 // SlotRange is a run of slots in the same state since the same epoch.
@@ -49,6 +51,7 @@ type SlotRange struct {
 func (t *slotTable) set(r shard.Range, state SlotState, epoch uint64) {
 	for slot := int(r.From()); slot <= int(r.To()); slot++ {
 		t.state[slot], t.epoch[slot] = state, epoch
+		t.had.add(uint16(slot))
 	}
 }
 
@@ -91,16 +94,24 @@ func (t *slotTable) load(in []SlotRange) error {
 
 // serving lists the slots that the group serves.
 func (t *slotTable) serving() []shard.Range {
-	var out []shard.Range
+	var set slotSet
 	for slot, state := range t.state {
-		if !state.Serves() {
-			continue
+		if state.Serves() {
+			set.add(uint16(slot))
 		}
-		if n := len(out); n > 0 && int(out[n-1].To()) == slot-1 {
-			out[n-1][1] = uint16(slot)
-			continue
-		}
-		out = append(out, shard.Range{uint16(slot), uint16(slot)})
 	}
-	return out
+	return set.ranges()
+}
+
+// untouched returns those of slots that the group has never had to do with.
+func (t *slotTable) untouched(slots []shard.Range) []shard.Range {
+	var set slotSet
+	for _, r := range slots {
+		for slot := int(r.From()); slot <= int(r.To()); slot++ {
+			if !t.had.has(uint16(slot)) {
+				set.add(uint16(slot))
+			}
+		}
+	}
+	return set.ranges()
 }

@@ -171,6 +171,7 @@ func (s *state) transaction(args [][]byte, wanted bool) kv.Reply {
 // describe is the snapshot's meta section.
 type describe struct {
 	Slots      []SlotRange       `json:"slots"`
+	Had        []shard.Range     `json:"had,omitempty"` // slots that have ever been here
 	Limit      int               `json:"max_value"`
 	Controller *controller.State `json:"controller,omitempty"`
 }
@@ -178,7 +179,7 @@ type describe struct {
 // describe returns what the meta section holds. It shares nothing with the state
 // that the state changes.
 func (s *state) describe() describe {
-	d := describe{Slots: s.slots.ranges(), Limit: s.exec.MaxValue}
+	d := describe{Slots: s.slots.ranges(), Had: s.slots.had.ranges(), Limit: s.exec.MaxValue}
 	if s.controller != nil {
 		d.Controller = s.controller.Clone()
 	}
@@ -188,6 +189,14 @@ func (s *state) describe() describe {
 func (s *state) restoreDescription(d describe) error {
 	if err := s.slots.load(d.Slots); err != nil {
 		return fmt.Errorf("meta section: %w", err)
+	}
+	for _, r := range d.Had {
+		if r.From() > r.To() || r.To() >= shard.Slots {
+			return fmt.Errorf("meta section: slot range %v makes no sense", r)
+		}
+		for slot := int(r.From()); slot <= int(r.To()); slot++ {
+			s.slots.had.add(uint16(slot))
+		}
 	}
 	if d.Limit <= 0 {
 		return fmt.Errorf("meta section: max_value is %d", d.Limit)

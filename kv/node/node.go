@@ -19,6 +19,7 @@ import (
 	"raftkv/kv/metrics"
 	"raftkv/kv/server"
 	"raftkv/kv/transport"
+	"raftkv/shard"
 )
 
 // closeTimeout bounds an orderly end; a disk that hangs must not hold it up.
@@ -49,8 +50,11 @@ type Node struct {
 	reporting atomic.Pointer[context.CancelFunc]
 	complaints
 
-	heardController time.Time            // keepPlace's
-	ledSince        map[uint32]time.Time // tendGroups's: when new groups came to be led here
+	heardController time.Time // keepPlace's
+	// tendGroups's: when new groups came to be led here, and the newest map whose
+	// slots the groups have.
+	ledSince   map[uint32]time.Time
+	slotsTaken map[uint32]*shard.Map
 
 	failed   atomic.Pointer[error]
 	fatal    chan struct{} // closed when failed is set
@@ -76,11 +80,12 @@ func Open(config Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		lock:     lock,
-		started:  time.Now(),
-		board:    newBoard(),
-		ledSince: make(map[uint32]time.Time),
-		fatal:    make(chan struct{}),
+		lock:       lock,
+		started:    time.Now(),
+		board:      newBoard(),
+		ledSince:   make(map[uint32]time.Time),
+		slotsTaken: make(map[uint32]*shard.Map),
+		fatal:      make(chan struct{}),
 	}
 	for i := range n.wakes {
 		n.wakes[i] = make(chan struct{}, 1)

@@ -179,7 +179,7 @@ func (n *Node) Ready(ctx context.Context) error {
 		if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
 			return err
 		}
-		if g.State().Epoch() == 0 && len(m.SlotsOf(placed.ID)) > 0 {
+		if len(g.State().Untouched(m.SlotsOf(placed.ID))) > 0 {
 			return kv.ErrUnserved // a new group that has not taken its slots yet
 		}
 	}

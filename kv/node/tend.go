@@ -47,20 +47,21 @@ func (n *Node) establish(m *shard.Map, g *group.Group) error {
 			return err
 		}
 	}
-	if g.State().Epoch() != 0 {
+	if n.slotsTaken[g.ID()] == m {
 		return nil
 	}
-	slots := m.SlotsOf(g.ID())
+	slots := g.State().Untouched(m.SlotsOf(g.ID()))
 	if len(slots) == 0 {
+		n.slotsTaken[g.ID()] = m
 		return nil
 	}
 	// Leaders spread from the beginning: the one that shall lead takes the slots.
 	if waits, err := n.prefer(m, g); waits || err != nil {
 		return err
 	}
-	// The map may be old, but not in this: it gives slots without an owner once, and
-	// they cannot have moved on, since this group, which has never had a slot, would
-	// have had to let them go. The group's log refuses it otherwise (fsm.OwnSlots).
+	// The map may be old, but not in this: slots that have never been here cannot
+	// have moved on, since this group would have had to let them go. The group's log
+	// sees to it that no others are taken, by whatever leader (fsm.OwnSlots).
 	n.log.Info("the new group takes its slots", "topic", "membership", "group", g.ID(), "epoch", m.Epoch, "slots", fmt.Sprint(slots))
 	_, err := g.Admin(fsm.OwnSlots(m.Epoch, slots...))
 	return err
