@@ -56,6 +56,9 @@ func LimitValue(bytes int) []byte {
 // admin applies one admin command. Like a client's command it answers bad
 // input with an error and changes nothing.
 func (s *state) admin(args [][]byte) kv.Reply {
+	if reply, known := s.move(args); known {
+		return reply
+	}
 	switch name := string(args[0]); {
 	case name == adminOwn && len(args) == 3:
 		epoch, err := strconv.ParseUint(string(args[1]), 10, 64)
@@ -66,8 +69,16 @@ func (s *state) admin(args [][]byte) kv.Reply {
 		if err != nil {
 			return kv.ErrorReply("ERR " + err.Error())
 		}
+		for slot := range shard.Each(ranges) {
+			if m := s.moves.moving(slot); m != nil {
+				return *refused("slot %d is in migration %d", slot, m.Number)
+			}
+		}
 		for _, r := range ranges {
 			s.slots.set(r, Owned, epoch)
+		}
+		for slot := range shard.Each(ranges) {
+			s.gate(slot)
 		}
 		s.epoch = max(s.epoch, epoch)
 		return kv.OK

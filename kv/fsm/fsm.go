@@ -84,6 +84,7 @@ func (f *FSM) publish() {
 		}
 	}
 	f.serves.Store(set)
+	f.state.slots.changed = false
 }
 
 // Result is what Apply returns through raft's future to the proposer.
@@ -137,7 +138,7 @@ func (f *FSM) applyLog(log *raft.Log) any {
 	replies, changed := f.state.apply(entry, log.Index, log.Term, wanted, nil)
 	f.memory.Store(f.state.store.Bytes() + f.state.sessions.memory)
 	f.keys.Store(int64(f.state.store.Len()))
-	if entry.Kind == Admin {
+	if f.state.slots.changed {
 		f.publish()
 	}
 	f.mu.Unlock()
@@ -163,7 +164,9 @@ func (f *FSM) View(fn func(*store.Store)) {
 }
 
 // Serves tells whether the group serves slot now. It takes no lock: it is on the
-// way of every command.
+// way of every command. Whoever reads must ask again inside of View, where the
+// answer is that of the store's moment: a slot that was served when a command
+// came may have gone by then.
 func (f *FSM) Serves(slot uint16) bool { return f.serves.Load()[slot/64]&(1<<(slot%64)) != 0 }
 
 // Expiring returns the number of keys with a deadline.
