@@ -26,7 +26,7 @@ func (d *driver) copy(ctx context.Context, attempt uint64) (done bool, err error
 			return false, passing(err)
 		}
 		if view.Frozen || view.Attempt != attempt {
-			return false, ErrOutdated
+			return false, nil // a command of an earlier driver came late
 		}
 		if err := d.send(ctx, view, true); err != nil {
 			return false, passing(err)

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// errFenced: a driver before this one made the target refuse the attempt, and did
+// not come to thaw the slots.
+var errFenced = errors.New("the target refuses the attempt")
+
 // handOver makes the target own slots that the source has frozen, in bounded
 // time, or else lets the source serve them again. sealed tells that the target
 // may have been told to activate already, prepared that it takes this driver's
@@ -24,6 +28,8 @@ func (d *driver) handOver(ctx context.Context, attempt uint64, sealed, prepared 
 		return false, err // the next driver repairs it
 	case errors.Is(err, ErrEnded):
 		return false, nil
+	case errors.Is(err, ErrOutdated):
+		return false, err // the other driver is in charge of the frozen slots
 	}
 	return false, d.thaw(ctx, attempt, sealed, err)
 }
@@ -32,7 +38,12 @@ func (d *driver) handOver(ctx context.Context, attempt uint64, sealed, prepared 
 // have sealed.
 func (d *driver) last(ctx context.Context, attempt uint64, sealed *bool, prepared bool) error {
 	if !prepared {
-		if err := d.install(ctx, attempt); err != nil {
+		err := d.install(ctx, attempt)
+		if errors.Is(err, ErrOutdated) {
+			*sealed = true
+			return errFenced
+		}
+		if err != nil {
 			return err
 		}
 	}
