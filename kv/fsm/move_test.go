@@ -11,7 +11,7 @@ import (
 func TestMigrationsUnderFaults(t *testing.T) {
 	total := worldStats{steps: map[migrate.Step]int{}}
 	finished, aborted := 0, 0
-	for seed := range uint64(400) {
+	for seed := range uint64(300) {
 		w := newWorld(t, seed, []string{"a", "b", "{b}1", "{b}2", "{b}3", "c", "{c}1"})
 		for range 30 {
 			w.clientCommand()
@@ -22,6 +22,10 @@ func TestMigrationsUnderFaults(t *testing.T) {
 			finished++
 		} else {
 			aborted++
+		}
+		if w.back() {
+			w.finish()
+			w.verify()
 		}
 		// Commands of drivers that died long ago change nothing any more.
 		for _, s := range w.groups {

@@ -190,8 +190,11 @@ func (w *world) clientCommand() {
 		w.transaction(key)
 		return
 	case 11:
-		if w.rnd.IntN(8) == 0 {
+		switch w.rnd.IntN(16) {
+		case 0, 1:
 			w.flush()
+		case 2:
+			w.flushAndSet()
 		}
 		return
 	}
@@ -227,6 +230,16 @@ func (w *world) flush() {
 	s.apply(Commands, raw)
 	if serves {
 		w.truth.apply(Commands, s.m.Clock(), raw)
+	}
+}
+
+// flushAndSet sets keys before and behind a FLUSHALL of the same entry.
+func (w *world) flushAndSet() {
+	if s := w.owner(); s != nil {
+		key := w.keys[w.rnd.IntN(len(w.keys))]
+		entry := [][]byte{cmd("SET", w.keys[0], "before"), cmd("FLUSHALL"), cmd("SET", key, "behind")}
+		s.apply(Commands, entry...)
+		w.truth.apply(Commands, s.m.Clock(), entry...)
 	}
 }
 
@@ -358,6 +371,17 @@ func (w *world) finish() {
 		}
 	}
 	w.t.Fatal("the migration does not end")
+}
+
+// back begins the migration that brings the slots back, if they have gone.
+func (w *world) back() bool {
+	if !w.finished {
+		return false
+	}
+	w.groups[0], w.groups[1] = w.groups[1], w.groups[0]
+	w.m.Epoch, w.m.From, w.m.To = w.m.Epoch+1, w.m.To, w.m.From
+	w.canceled, w.finished, w.aborted, w.calm = false, false, false, false
+	return true
 }
 
 // verify checks that everything is where it belongs, as the truth says.
