@@ -25,7 +25,7 @@ func (f *FSM) Export(number uint64) (*migrate.View, bool) {
 	if m == nil || !m.leaves() {
 		return nil, false
 	}
-	x := &exporter{number: number, slots: m.Slots, view: s.store.Snapshot(), sessions: s.sessions.copy()}
+	x := &exporter{number: number, partRecords: f.partRecords, slots: m.Slots, view: s.store.Snapshot(), sessions: s.sessions.copy()}
 	return &migrate.View{
 		Index:   x.view.Index(),
 		Clock:   x.view.Clock(),
@@ -57,15 +57,16 @@ func (f *FSM) Migrations() []migrate.Status {
 
 // exporter makes parts of a view. Nothing of it changes, so it needs no lock.
 type exporter struct {
-	number   uint64
-	slots    []shard.Range
-	view     *store.View
-	sessions *sessions
+	number      uint64
+	partRecords int
+	slots       []shard.Range
+	view        *store.View
+	sessions    *sessions
 }
 
 // parts is migrate.View's Parts.
 func (x *exporter) parts(since uint64, emit func(migrate.Part) error) error {
-	p := &parts{emit: emit}
+	p := &parts{emit: emit, records: x.partRecords}
 	base, cleared, _ := x.view.Trail(x.number)
 	from := since
 	if cleared > 0 && since < cleared {
@@ -129,9 +130,10 @@ func (x *exporter) changedSessions(since uint64, p *parts) {
 
 // parts cuts records into parts.
 type parts struct {
-	emit  func(migrate.Part) error
-	chunk snapshot.Chunk
-	err   error
+	emit    func(migrate.Part) error
+	records int // in one part, at most
+	chunk   snapshot.Chunk
+	err     error
 }
 
 func (p *parts) fail(err error) {
@@ -143,7 +145,7 @@ func (p *parts) fail(err error) {
 // room emits the part that is full before a record of about n bytes comes. It
 // tells whether to go on.
 func (p *parts) room(n int) bool {
-	if p.chunk.Records() >= maxPartRecords || p.chunk.Records() > 0 && p.chunk.Len()+n > maxPartBytes {
+	if p.chunk.Records() >= p.records || p.chunk.Records() > 0 && p.chunk.Len()+n > maxPartBytes {
 		p.flush()
 	}
 	return p.err == nil

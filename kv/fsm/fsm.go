@@ -57,6 +57,8 @@ type FSM struct {
 	applied    progress
 
 	restoreTook atomic.Int64 // ns, of the last restore
+
+	partRecords int // in one part of a migration, at most; never changes
 }
 
 var (
@@ -66,7 +68,7 @@ var (
 
 // New returns an empty state machine.
 func New(opts Options) *FSM {
-	f := &FSM{opts: opts, state: newState(store.New())}
+	f := &FSM{opts: opts, state: newState(store.New()), partRecords: maxPartRecords}
 	f.serves.Store(new(slotSet))
 	return f
 }

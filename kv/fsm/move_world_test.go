@@ -70,6 +70,7 @@ func newWorld(t *testing.T, seed uint64, keys []string) *world {
 	w.m = shard.Migration{Epoch: 7, Slots: shard.Normalize(slots), From: 1, To: 2}
 	for i := range w.groups {
 		s := &side{w: w, number: uint32(i + 1), m: &machine{FSM: New(Options{Group: uint32(i + 1)})}, skew: w.rnd.Int64N(40) - 20}
+		s.m.partRecords = 1 + w.rnd.IntN(4)
 		s.m.index = w.rnd.Uint64N(20) // the groups' indexes overlap
 		w.groups[i] = s
 	}
@@ -151,7 +152,7 @@ func (s *side) restore() {
 	index := s.m.index
 	b := s.m.snapshot(s.w.t)
 	fresh := &machine{FSM: New(Options{Group: s.number}), index: index}
-	// What the machine gave each entry before is in the snapshot but for its header.
+	fresh.partRecords = s.m.partRecords
 	if err := fresh.Restore(io.NopCloser(bytes.NewReader(b))); err != nil {
 		s.w.t.Fatal(err)
 	}

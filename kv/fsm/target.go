@@ -115,9 +115,6 @@ func (s *state) activate(number uint64, a *arguments) *kv.Reply {
 	// What was seen to expire there must not come back here.
 	s.store.Advance(int64(clock), s.store.Index())
 	s.enter(m, migrate.Activated, Owned)
-	for slot := range shard.Each(m.Slots) {
-		s.store.Arrived(slot)
-	}
 	s.moves.end(number, migrate.Activated)
 	return nil
 }

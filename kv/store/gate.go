@@ -31,10 +31,6 @@ func (s *Store) SetGate(slot uint16, hidden bool, era uint64) {
 	*g = gate{hidden, era}
 }
 
-// Arrived notes that a slot has come from elsewhere: versions of keys that are
-// not there must differ from those of the slot's earlier time here.
-func (s *Store) Arrived(slot uint16) { s.deleted[slot] = s.index }
-
 // Clear removes all keys but those of hidden slots. It takes no time for each
 // key that goes, and some for each that stays.
 func (s *Store) Clear() {
