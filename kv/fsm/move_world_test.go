@@ -338,11 +338,7 @@ func (w *world) run(crashAt migrate.Step) (err error) {
 	if w.chance(6) {
 		limit = time.Nanosecond // every freeze lasts too long
 	}
-	source := Source{w.groups[0]}
-	target := Target(func(ctx context.Context, number uint64, command []byte) (migrate.Status, error) {
-		return Move(ctx, w.groups[1], number, command)
-	})
-	return migrate.Run(w.t.Context(), w.m, source, target, w, migrate.Options{
+	return migrate.Run(w.t.Context(), w.m, Source{w.groups[0]}, w.target(), w, migrate.Options{
 		Run:         w.rnd.Uint64,
 		FreezeLimit: limit,
 		SmallBytes:  1 + w.rnd.Int64N(200),
@@ -358,6 +354,12 @@ func (w *world) run(crashAt migrate.Step) (err error) {
 			}
 		},
 	})
+}
+
+func (w *world) target() Target {
+	return func(ctx context.Context, number uint64, command []byte) (migrate.Status, error) {
+		return Move(ctx, w.groups[1], number, command)
+	}
 }
 
 // finish runs drivers until one says that the migration has ended.
