@@ -130,6 +130,25 @@ func TestRoundsSendWhatChanged(t *testing.T) {
 	w.verify()
 }
 
+// A driver that takes over goes on where the target says that the last one was.
+func TestTakingOverSendsWhatChanged(t *testing.T) {
+	w := quiet(t, 100)
+	err := w.drive((&network{w: w}).target(), migrate.Options{Before: func(s migrate.Step) {
+		if s == migrate.StepFreeze {
+			panic(crash{})
+		}
+	}})
+	if st := w.groups[1].m.Migration(7); err == nil || st.Through == 0 {
+		t.Fatalf("%v, and the target is %+v", err, st)
+	}
+	w.execute(cmd("SET", "{b}17", "changed"))
+	var last migrate.Progress
+	if err := w.drive((&network{w: w}).target(), migrate.Options{Progress: func(p migrate.Progress) { last = p }}); err != nil || last.Records != 1 {
+		t.Fatalf("%v, and %d records were sent for one change", err, last.Records)
+	}
+	w.verify()
+}
+
 // A target that falls silent while the slots are frozen costs clients the limit
 // and no more: without a seal the source need not ask it.
 func TestSilentTargetDoesNotHoldTheFreeze(t *testing.T) {

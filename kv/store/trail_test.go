@@ -163,6 +163,19 @@ func moveThem(t *rapid.T, keys []string) {
 					t.Fatalf("%q is %v, want %v", k, it, m.model.items[k])
 				}
 			}
+			// The index of changes has no entry without a change.
+			seen := map[change]bool{}
+			m.source.Snapshot().Changes(migrationNumber, 0, func(_ uint16, key []byte, it Item, deleted bool) bool {
+				_, pos := position(key)
+				if graves, _ := m.source.trail(migrationNumber).graves.Get(pos); deleted {
+					it.Changed = graves.find(key).changed()
+				}
+				seen[change{it.Changed, pos}] = true
+				return true
+			})
+			if n := m.source.trail(migrationNumber).changes.Len(); n != len(seen) {
+				t.Fatalf("%d changes are indexed, %d are listed", n, len(seen))
+			}
 			if n := m.target.Len(); n != 0 {
 				t.Fatalf("%d keys of the target are not hidden", n)
 			}
