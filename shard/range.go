@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,19 @@ func (r Range) Len() int { return int(r[1]) - int(r[0]) + 1 }
 
 // Contains tells whether slot lies in the range.
 func (r Range) Contains(slot uint16) bool { return r[0] <= slot && slot <= r[1] }
+
+// Each yields the slots of ranges, one after the other.
+func Each(ranges []Range) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		for _, r := range ranges {
+			for slot := int(r.From()); slot <= int(r.To()); slot++ {
+				if !yield(uint16(slot)) {
+					return
+				}
+			}
+		}
+	}
+}
 
 func (r Range) String() string {
 	if r[0] == r[1] {
@@ -57,6 +71,15 @@ func parseSlot(s string) (uint16, error) {
 		err = strconv.ErrRange
 	}
 	return uint16(n), err
+}
+
+// FormatRanges writes what ParseRanges reads.
+func FormatRanges(ranges []Range) string {
+	parts := make([]string, len(ranges))
+	for i, r := range ranges {
+		parts[i] = r.String()
+	}
+	return strings.Join(parts, ",")
 }
 
 // Normalize sorts ranges and merges those that touch or overlap, in place.

@@ -23,8 +23,10 @@
 //	1  a slot begins (or goes on, if it was cut): slot, index of its last deletion
 //	2  key: key, value, expiry in ms or 0, index of the last change
 //	3  session: client id, sequence number, last activity in ms, reply
+//	4  tombstone, in migrating slots: key, index of its deletion, digest of what was there
 //
-// A block never spans partitions, so that a restore can fill them in parallel.
+// A block never spans partitions, so that a restore can fill them in parallel. A
+// Chunk, which a migration sends, is such records without a block around them.
 package snapshot
 
 import (
@@ -53,9 +55,10 @@ const (
 	plain = 0
 	s2    = 1
 
-	tagSlot    = 1
-	tagKey     = 2
-	tagSession = 3
+	tagSlot      = 1
+	tagKey       = 2
+	tagSession   = 3
+	tagTombstone = 4
 )
 
 // Partitions is into how many parts the slots are divided.

@@ -18,9 +18,7 @@ import (
 // the reading.
 type Loader interface {
 	Begin(header Header, meta []byte) error
-	Slot(slot uint16, deleted uint64) error
-	Key(slot uint16, key, value []byte, expireAt int64, changed uint64) error
-	Session(slot uint16, id []byte, seq uint64, active int64, reply []byte) error
+	Records
 }
 
 // Read decodes a snapshot into l on all cores. Whatever is wrong with the bytes
@@ -240,7 +238,7 @@ func (d *decoder) worker(in <-chan work) {
 			}
 			payload = buf
 		}
-		if err := d.records(payload, w.block.partition, &keys, &sessions); err != nil {
+		if err := readRecords(payload, int(w.block.partition), d.loader, &keys, &sessions); err != nil {
 			d.fail(err)
 		}
 	}

@@ -57,6 +57,13 @@ func (c *content) Session(slot uint16, id []byte, seq uint64, active int64, repl
 	return nil
 }
 
+func (c *content) Tombstone(slot uint16, key []byte, index, digest uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys[fmt.Sprint(slot, "/gone/", string(key))] = fmt.Sprint(index, "/", digest)
+	return nil
+}
+
 func (c *content) equal(d *content) bool {
 	return c.header == d.header && c.meta == d.meta && maps.Equal(c.deleted, d.deleted) && maps.Equal(c.keys, d.keys) && maps.Equal(c.sessions, d.sessions)
 }
@@ -78,6 +85,8 @@ func write(w io.Writer, slots, keys, size int) (*content, error) {
 			out.Key(key, value, int64(k), uint64(s))
 			c.Key(slot, key, value, int64(k), uint64(s))
 		}
+		out.Tombstone([]byte("gone"), uint64(s), 1<<63)
+		c.Tombstone(slot, []byte("gone"), uint64(s), 1<<63)
 		out.Session("client", uint64(s), 99, []byte("+OK\r\n"))
 		c.Session(slot, []byte("client"), uint64(s), 99, []byte("+OK\r\n"))
 	}
@@ -98,7 +107,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if header != want.header || !got.equal(want) || int(footer.Keys) != len(want.keys) {
+			if header != want.header || !got.equal(want) || int(footer.Keys)+int(footer.Sessions) != len(want.keys) {
 				t.Fatalf("it holds something else: %d keys, want %d", len(got.keys), len(want.keys))
 			}
 		}

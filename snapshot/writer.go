@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,36 +56,28 @@ func (s *Writer) Slot(slot uint16, deleted uint64) {
 }
 
 func (s *Writer) slotRecord() {
-	s.buf = append(s.buf, tagSlot)
-	s.buf = binary.AppendUvarint(s.buf, uint64(s.slot))
-	s.buf = binary.AppendUvarint(s.buf, s.deleted)
+	s.buf = appendSlot(s.buf, uint16(s.slot), s.deleted)
 }
 
 // Key adds a key of the slot. The bytes are copied.
 func (s *Writer) Key(key, value []byte, expireAt int64, changed uint64) {
 	s.room()
-	s.buf = append(s.buf, tagKey)
-	s.text(key)
-	s.text(value)
-	s.buf = binary.AppendUvarint(s.buf, uint64(expireAt))
-	s.buf = binary.AppendUvarint(s.buf, changed)
+	s.buf = appendKey(s.buf, key, value, expireAt, changed)
 	s.footer.Keys++
 }
 
 // Session adds a client's session in the slot.
 func (s *Writer) Session(id string, seq uint64, active int64, reply []byte) {
 	s.room()
-	s.buf = append(s.buf, tagSession)
-	s.text([]byte(id))
-	s.buf = binary.AppendUvarint(s.buf, seq)
-	s.buf = binary.AppendUvarint(s.buf, uint64(active))
-	s.text(reply)
+	s.buf = appendSession(s.buf, id, seq, active, reply)
 	s.footer.Sessions++
 }
 
-func (s *Writer) text(b []byte) {
-	s.buf = binary.AppendUvarint(s.buf, uint64(len(b)))
-	s.buf = append(s.buf, b...)
+// Tombstone adds a key that the slot had: it was deleted at index, and digest is
+// that of what was there.
+func (s *Writer) Tombstone(key []byte, index, digest uint64) {
+	s.room()
+	s.buf = appendTombstone(s.buf, key, index, digest)
 }
 
 // room cuts the block when it is full; the slot goes on in the next one.

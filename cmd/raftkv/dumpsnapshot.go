@@ -68,3 +68,11 @@ func (d *snapshotDump) Session(slot uint16, id []byte, seq uint64, active int64,
 	_, err := fmt.Fprintf(d.out.w, "  session %s, sequence %d, reply %s\n", shown(string(id)), seq, shown(string(reply)))
 	return err
 }
+
+func (d *snapshotDump) Tombstone(slot uint16, key []byte, index, digest uint64) error {
+	if d.out.json {
+		return d.out.line(map[string]any{"slot": slot, "deleted": string(key), "index": index, "digest": digest})
+	}
+	_, err := fmt.Fprintf(d.out.w, "  %s, deleted at %d\n", shown(string(key)), index)
+	return err
+}

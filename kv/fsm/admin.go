@@ -39,6 +39,9 @@ func LimitValue(bytes int) []byte {
 // admin applies one admin command. Like a client's command it answers bad
 // input with an error and changes nothing.
 func (s *state) admin(args [][]byte) kv.Reply {
+	if reply, known := s.move(args); known {
+		return reply
+	}
 	switch name := string(args[0]); {
 	case name == adminOwn && len(args) == 3:
 		epoch, err := strconv.ParseUint(string(args[1]), 10, 64)
@@ -48,6 +51,11 @@ func (s *state) admin(args [][]byte) kv.Reply {
 		ranges, err := shard.ParseRanges(string(args[2]))
 		if err != nil {
 			return kv.ErrorReply("ERR " + err.Error())
+		}
+		for slot := range shard.Each(ranges) {
+			if m := s.moves.moving(slot); m != nil {
+				return *refused("slot %d is in migration %d", slot, m.Number)
+			}
 		}
 		return s.takeFirst(epoch, ranges)
 	case name == adminControl && len(args) == 2:
@@ -74,8 +82,12 @@ func (s *state) takeFirst(epoch uint64, slots []shard.Range) kv.Reply {
 	if epoch == 0 {
 		return kv.ErrorReply("ERR epoch 0 is before the first map")
 	}
-	for _, r := range s.slots.untouched(slots) {
+	first := s.slots.untouched(slots)
+	for _, r := range first {
 		s.slots.set(r, Owned, epoch)
+	}
+	for slot := range shard.Each(first) {
+		s.gate(slot)
 	}
 	s.epoch = max(s.epoch, epoch)
 	return kv.OK

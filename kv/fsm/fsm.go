@@ -62,6 +62,8 @@ type FSM struct {
 	applied    progress
 
 	restoreTook atomic.Int64 // ns, of the last restore
+
+	partRecords int // in one part of a migration, at most; never changes
 }
 
 var (
@@ -71,7 +73,7 @@ var (
 
 // New returns an empty state machine.
 func New(opts Options) *FSM {
-	f := &FSM{opts: opts, state: newState(store.New())}
+	f := &FSM{opts: opts, state: newState(store.New()), partRecords: maxPartRecords}
 	f.serves.Store(new(slotSet))
 	f.shardMap.Store(new(shard.Map))
 	if opts.Group == shard.Controller {
@@ -90,6 +92,7 @@ func (f *FSM) publish() {
 		}
 	}
 	f.serves.Store(set)
+	f.state.slots.changed = false
 }
 
 // Result is what Apply returns through raft's future to the proposer.
@@ -143,8 +146,10 @@ func (f *FSM) applyLog(log *raft.Log) any {
 	replies, changed := f.state.apply(entry, log.Index, log.Term, wanted, nil)
 	f.memory.Store(f.state.store.Bytes() + f.state.sessions.memory)
 	f.keys.Store(int64(f.state.store.Len()))
-	if entry.Kind == Admin {
+	if f.state.slots.changed {
 		f.publish()
+	}
+	if entry.Kind == Admin {
 		f.publishMap()
 	}
 	f.mu.Unlock()
@@ -170,7 +175,9 @@ func (f *FSM) View(fn func(*store.Store)) {
 }
 
 // Serves tells whether the group serves slot now. It takes no lock: it is on the
-// way of every command.
+// way of every command. Whoever reads must ask again inside of View, where the
+// answer is that of the store's moment: a slot that was served when a command
+// came may have gone by then.
 func (f *FSM) Serves(slot uint16) bool { return f.serves.Load().has(slot) }
 
 // Expiring returns the number of keys with a deadline.

@@ -1,13 +1,17 @@
 package fsm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/btree"
 
 	"raftkv/kv"
+	"raftkv/kv/resp"
+	"raftkv/shard"
 )
 
 // SessionIdle is how long a session is remembered after its last command, in
@@ -31,6 +35,9 @@ type session struct {
 	seq    uint64
 	active int64 // log time in ms of the last command
 	reply  kv.Reply
+
+	changed uint64 // index at which it became what it is, or a later one
+	sum     uint64 // hash of all but when
 }
 
 // sessions holds the sessions of a group. Not safe for concurrent use; copies
@@ -39,6 +46,12 @@ type sessions struct {
 	byKey  *btree.BTreeG[*session]
 	byAge  *btree.BTreeG[*session]
 	memory int64
+
+	digest  *[shard.Slots]uint64 // sums by slot
+	count   *[shard.Slots]int32
+	touched *[shard.Slots]uint64 // index of the last change that was not an end
+
+	scratch []byte
 }
 
 func newSessions() *sessions {
@@ -46,6 +59,10 @@ func newSessions() *sessions {
 	return &sessions{
 		byKey: btree.NewBTreeGOptions(bySlotAndID, options),
 		byAge: btree.NewBTreeGOptions(byActivity, options),
+
+		digest:  new([shard.Slots]uint64),
+		count:   new([shard.Slots]int32),
+		touched: new([shard.Slots]uint64),
 	}
 }
 
@@ -71,32 +88,61 @@ func (s *sessions) find(slot uint16, id []byte) *session {
 
 // remember replaces what is known of new's client.
 func (s *sessions) remember(new *session) {
+	new.sum = s.hash(new)
 	if old, had := s.byKey.Set(new); had {
 		s.byAge.Delete(old)
-		s.memory -= old.bytes()
+		s.uncount(old)
 	}
 	s.byAge.Set(new)
 	s.memory += new.bytes()
+	s.digest[new.slot] += new.sum
+	s.count[new.slot]++
+	s.touched[new.slot] = max(s.touched[new.slot], new.changed)
 }
 
-// end forgets sessions that have been idle for SessionIdle at clock (ms).
-func (s *sessions) end(clock int64) {
+// hash covers what a repeated command depends on. When the client was last here
+// does not count: groups end and prolong sessions by their own clocks.
+func (s *sessions) hash(x *session) uint64 {
+	b := binary.BigEndian.AppendUint16(s.scratch[:0], x.slot)
+	b = binary.BigEndian.AppendUint64(b, x.seq)
+	b = append(append(b, x.id...), 0)
+	b = resp.AppendReply(b, &x.reply, 3)
+	s.scratch = b
+	return xxhash.Sum64(b)
+}
+
+func (s *sessions) uncount(x *session) {
+	s.memory -= x.bytes()
+	s.digest[x.slot] -= x.sum
+	s.count[x.slot]--
+}
+
+// end forgets sessions that have been idle for SessionIdle at clock (ms). Those
+// of slots that migrate are prolonged instead: both groups must have the same
+// ones, whatever their clocks.
+func (s *sessions) end(clock int64, index uint64, migrates func(slot uint16) bool) {
 	for range maxSessionsEndedPerEntry {
 		oldest, ok := s.byAge.Min()
 		if !ok || oldest.active+SessionIdle.Milliseconds() > clock {
 			return
 		}
+		if migrates(oldest.slot) {
+			prolonged := *oldest
+			prolonged.active, prolonged.changed = clock, index
+			s.remember(&prolonged)
+			continue
+		}
 		s.byAge.Delete(oldest)
 		s.byKey.Delete(oldest)
-		s.memory -= oldest.bytes()
+		s.uncount(oldest)
 	}
 }
 
-// clear forgets all sessions of the slots from..to.
-func (s *sessions) clear(from, to uint16) {
+// clear forgets up to limit sessions of the slots from..to and returns how many.
+func (s *sessions) clear(from, to uint16, limit int) int {
 	var gone []*session
 	s.byKey.Ascend(&session{slot: from}, func(x *session) bool {
-		if x.slot > to {
+		if x.slot > to || len(gone) >= limit {
 			return false
 		}
 		gone = append(gone, x)
@@ -105,12 +151,21 @@ func (s *sessions) clear(from, to uint16) {
 	for _, x := range gone {
 		s.byKey.Delete(x)
 		s.byAge.Delete(x)
-		s.memory -= x.bytes()
+		s.uncount(x)
 	}
+	return len(gone)
 }
 
-// copy returns the sessions as they are now, for bySlot alone.
-func (s *sessions) copy() *sessions { return &sessions{byKey: s.byKey.Copy()} }
+// copy returns the sessions as they are now, for reading by slot alone.
+func (s *sessions) copy() *sessions {
+	touched := *s.touched
+	return &sessions{byKey: s.byKey.Copy(), touched: &touched}
+}
+
+// ascend calls fn for the sessions of a slot until it returns false.
+func (s *sessions) ascend(slot uint16, fn func(*session) bool) {
+	s.byKey.Ascend(&session{slot: slot}, func(x *session) bool { return x.slot == slot && fn(x) })
+}
 
 // bySlot lists all sessions, those of a slot next to each other.
 func (s *sessions) bySlot() []*session {

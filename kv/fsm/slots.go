@@ -13,7 +13,7 @@ type SlotState uint8
 
 // The states of a slot in a group.
 const (
-	Absent     SlotState = iota // another group's
+	Absent     SlotState = iota // another group's; keys of its time here may still be going
 	Installing                  // its keys are coming in; not served
 	Owned                       // served
 	Exporting                   // served, while its keys are copied away
@@ -35,9 +35,10 @@ func (s SlotState) Serves() bool { return s == Owned || s == Exporting }
 // slotTable is the gate that every command passes when it is applied.
 type slotTable struct {
 	state [shard.Slots]SlotState
-	epoch [shard.Slots]uint64 // of the last change
+	epoch [shard.Slots]uint64 // at which the group came to own it, or will
 	// had are the slots that the group has ever had to do with; it never shrinks.
-	had slotSet
+	had     slotSet
+	changed bool // since it was published
 }
 
 // SlotRange is a run of slots in the same state since the same epoch.
@@ -49,6 +50,7 @@ type SlotRange struct {
 
 // set moves slots to a state. Absent slots are not listed by ranges.
 func (t *slotTable) set(r shard.Range, state SlotState, epoch uint64) {
+	t.changed = true
 	for slot := int(r.From()); slot <= int(r.To()); slot++ {
 		t.state[slot], t.epoch[slot] = state, epoch
 		t.had.add(uint16(slot))

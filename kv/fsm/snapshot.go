@@ -1,8 +1,6 @@
 package fsm
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +12,7 @@ import (
 	"raftkv/kv/resp"
 	"raftkv/kv/store"
 	"raftkv/shard"
+	"raftkv/shard/migrate"
 	"raftkv/snapshot"
 )
 
@@ -81,6 +80,10 @@ func (i *image) write(w io.Writer) error {
 			out.Key(key, it.Value, it.ExpireAt, it.Changed)
 			return out.Err() == nil
 		})
+		i.view.AscendGraves(slot, func(key []byte, index, digest uint64) bool {
+			out.Tombstone(key, index, digest)
+			return out.Err() == nil
+		})
 		for len(sessions) > 0 && sessions[0].slot == slot {
 			s := sessions[0]
 			sessions = sessions[1:]
@@ -119,7 +122,10 @@ func readState(source io.Reader) (*state, snapshot.Header, error) {
 	s := r.state
 	s.store = r.loader.Done()
 	s.exec.Store = s.store
+	s.gateAll()
 	for _, x := range r.sessions {
+		// When each changed is not written; later than it was does no harm.
+		x.changed = header.Index
 		s.sessions.remember(x)
 	}
 	return s, header, nil
@@ -128,7 +134,7 @@ func readState(source io.Reader) (*state, snapshot.Header, error) {
 func (r *restoring) Begin(header snapshot.Header, meta []byte) error {
 	r.header = header
 	r.loader = store.NewLoader(header.Clock, header.Index)
-	r.state = newState(nil)
+	r.state = newState(store.New())
 	r.state.term, r.state.epoch = header.Term, header.Epoch
 	var d describe
 	if err := json.Unmarshal(meta, &d); err != nil {
@@ -137,7 +143,15 @@ func (r *restoring) Begin(header snapshot.Header, meta []byte) error {
 	if (header.Group == shard.Controller) != (d.Controller != nil) {
 		return fmt.Errorf("%w: meta section: group 0 and no other has a shard map", snapshot.ErrDamaged)
 	}
-	return r.state.restoreDescription(d)
+	if err := r.state.restoreDescription(d); err != nil {
+		return err
+	}
+	for _, m := range r.state.moves.active {
+		if m.keepsTrail() {
+			r.loader.Track(m.Number, m.Slots, m.Phase == migrate.Installing, m.Base, m.Cleared)
+		}
+	}
+	return nil
 }
 
 func (r *restoring) Slot(slot uint16, deleted uint64) error {
@@ -149,7 +163,7 @@ func (r *restoring) Key(slot uint16, key, value []byte, expireAt int64, changed 
 }
 
 func (r *restoring) Session(slot uint16, id []byte, seq uint64, active int64, reply []byte) error {
-	decoded, err := resp.ReadReply(bufio.NewReader(bytes.NewReader(reply)))
+	decoded, err := readReply(reply)
 	if err != nil {
 		return fmt.Errorf("%w: the reply of session %q: %v", snapshot.ErrDamaged, id, err)
 	}
@@ -157,6 +171,10 @@ func (r *restoring) Session(slot uint16, id []byte, seq uint64, active int64, re
 	defer r.mu.Unlock()
 	r.sessions = append(r.sessions, &session{slot: slot, id: string(id), seq: seq, active: active, reply: decoded})
 	return nil
+}
+
+func (r *restoring) Tombstone(slot uint16, key []byte, index, digest uint64) error {
+	return r.loader.Partition(partition(slot)).Grave(key, index, digest)
 }
 
 func partition(slot uint16) int { return int(slot) / (shard.Slots / snapshot.Partitions) }

@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"raftkv/kv"
 	"raftkv/kv/command"
@@ -17,6 +18,7 @@ type state struct {
 	store    *store.Store
 	sessions *sessions
 	slots    *slotTable
+	moves    moves
 	epoch    uint64
 	term     uint64 // of the last applied entry
 	exec     command.Ctx
@@ -28,12 +30,14 @@ type state struct {
 const DefaultMaxValue = 1 << 20
 
 func newState(st *store.Store) *state {
-	return &state{
+	s := &state{
 		store:    st,
 		sessions: newSessions(),
 		slots:    new(slotTable),
 		exec:     command.Ctx{Store: st, MaxValue: DefaultMaxValue},
 	}
+	s.gateAll()
+	return s
 }
 
 // apply executes one entry. Replies are appended to replies if wanted is set;
@@ -46,7 +50,7 @@ func (s *state) apply(e Entry, index, term uint64, wanted bool, replies []kv.Rep
 	}
 	due, any := s.store.NextDeadline()
 	s.store.Advance(e.Clock, index)
-	s.sessions.end(s.store.Clock())
+	s.sessions.end(s.store.Clock(), index, s.migrates)
 	changed = any && due <= s.store.Clock()
 
 	err := EachCommand(e.Payload, func(args [][]byte) {
@@ -131,7 +135,7 @@ func (s *state) once(args [][]byte) kv.Reply {
 		}
 	}
 	reply := s.run(command.Lookup(inner[0]), inner)
-	s.sessions.remember(&session{slot: slot, id: string(args[2]), seq: seq, active: s.store.Clock(), reply: reply})
+	s.sessions.remember(&session{slot: slot, id: string(args[2]), seq: seq, active: s.store.Clock(), reply: reply, changed: s.store.Index()})
 	return reply
 }
 
@@ -174,14 +178,26 @@ type describe struct {
 	Had        []shard.Range     `json:"had,omitempty"` // slots that have ever been here
 	Limit      int               `json:"max_value"`
 	Controller *controller.State `json:"controller,omitempty"`
+
+	Moves []migration      `json:"migrations,omitempty"`
+	Ended []endedMigration `json:"ended_migrations,omitempty"`
+	Floor uint64           `json:"migrations_forgotten,omitempty"` // up to this number
 }
 
 // describe returns what the meta section holds. It shares nothing with the state
 // that the state changes.
 func (s *state) describe() describe {
-	d := describe{Slots: s.slots.ranges(), Had: s.slots.had.ranges(), Limit: s.exec.MaxValue}
+	d := describe{
+		Slots: s.slots.ranges(), Had: s.slots.had.ranges(), Limit: s.exec.MaxValue,
+		Ended: slices.Clone(s.moves.ended), Floor: s.moves.floor,
+	}
 	if s.controller != nil {
 		d.Controller = s.controller.Clone()
+	}
+	for _, m := range s.moves.active {
+		c := *m
+		c.Base, c.Cleared = s.store.Trail(m.Number)
+		d.Moves = append(d.Moves, c)
 	}
 	return d
 }
@@ -205,5 +221,34 @@ func (s *state) restoreDescription(d describe) error {
 	for _, r := range d.Slots {
 		s.epoch = max(s.epoch, r.Epoch)
 	}
+	for _, m := range d.Moves {
+		if len(m.Slots) == 0 || m.Phase.Ended() {
+			return fmt.Errorf("meta section: migration %d of %d slot ranges is %q", m.Number, len(m.Slots), m.Phase)
+		}
+		for _, r := range m.Slots {
+			if r.From() > r.To() || r.To() >= shard.Slots {
+				return fmt.Errorf("meta section: migration %d has slots %v", m.Number, r)
+			}
+		}
+		s.moves.add(&m)
+	}
+	s.moves.ended, s.moves.floor = d.Ended, d.Floor
 	return nil
+}
+
+// migrates tells whether a slot is in a migration in which it is, or may come to
+// be, this group's.
+func (s *state) migrates(slot uint16) bool {
+	switch s.slots.state[slot] {
+	case Installing, Exporting, Frozen:
+		return true
+	}
+	return false
+}
+
+// gateAll tells the store what the slot table says of all slots.
+func (s *state) gateAll() {
+	for slot := range uint16(shard.Slots) {
+		s.gate(slot)
+	}
 }

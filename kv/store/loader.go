@@ -1,9 +1,12 @@
 package store
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/tidwall/btree"
+
+	"raftkv/shard"
 )
 
 // Loader builds a store from the sections of a snapshot. Different partitions
@@ -19,6 +22,8 @@ type Partition struct {
 	store     *Store
 	tree      *btree.Map[uint64, chain]
 	deadlines []deadline
+	graves    []grave
+	changes   []change
 	len       int
 	bytes     int64
 }
@@ -32,6 +37,18 @@ func NewLoader(clock int64, index uint64) *Loader {
 		l.parts[i] = Partition{number: i, store: l.store, tree: l.store.trees[i]}
 	}
 	return l
+}
+
+type grave struct {
+	trail    *trail
+	position uint64
+	record   record
+}
+
+// Track says that the slots of a migration have a trail, with what Store.Trail
+// told of it. It must be called before any partition is filled.
+func (l *Loader) Track(number uint64, slots []shard.Range, mirror bool, base, cleared uint64) {
+	l.store.follow(newTrail(number, slots, mirror, base, cleared))
 }
 
 // Partition returns the partition that holds the slots n*256 to n*256+255.
@@ -63,9 +80,29 @@ func (p *Partition) Add(key, value []byte, expireAt int64, changed uint64) error
 	if expireAt != 0 {
 		p.deadlines = append(p.deadlines, deadline{expireAt, pos})
 	}
+	if t := p.store.trails[slot]; t != nil && !t.mirror && changed > t.base {
+		p.changes = append(p.changes, change{changed, pos})
+	}
 	p.store.slotLen[slot]++ // slots of different partitions are different memory
+	p.store.digest[slot] += r.digest()
 	p.len++
 	p.bytes += cost(r)
+	return nil
+}
+
+// Grave says that key was deleted at index, and the digest of what was there. Its
+// slot must have a trail.
+func (p *Partition) Grave(key []byte, index, digest uint64) error {
+	slot, pos := position(key)
+	t := p.store.trails[slot]
+	if partitionOf(slot) != p.number || t == nil {
+		return fmt.Errorf("deleted key %q of slot %d, which does not migrate or is not of partition %d", key, slot, p.number)
+	}
+	g := newRecord(key, binary.LittleEndian.AppendUint64(nil, digest), 0, index)
+	p.graves = append(p.graves, grave{t, pos, g})
+	if !t.mirror {
+		p.changes = append(p.changes, change{index, pos})
+	}
 	return nil
 }
 
@@ -77,6 +114,14 @@ func (l *Loader) Done() *Store {
 		l.store.bytes += p.bytes
 		for _, d := range p.deadlines {
 			l.store.deadlines.Set(d)
+		}
+		for _, g := range p.graves {
+			graves, _ := g.trail.graves.Get(g.position)
+			g.trail.bury(g.position, graves, g.record)
+			l.store.bytes += cost(g.record)
+		}
+		for _, c := range p.changes {
+			l.store.trails[uint16(c.position>>hashBits)].changes.Set(c)
 		}
 	}
 	return l.store

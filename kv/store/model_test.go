@@ -189,7 +189,7 @@ func (m *machine) DeleteSlots(t *rapid.T) {
 			gone = append(gone, key)
 		}
 	}
-	if got := m.store.DeleteSlots(from, to); got != len(gone) {
+	if got := m.store.DeleteSlots(from, to, math.MaxInt, math.MaxInt64); got != len(gone) {
 		t.Fatalf("DeleteSlots(%d, %d) = %d, want %d", from, to, got, len(gone))
 	}
 	for _, key := range gone {

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 	"unsafe"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // A record is one key with its value, packed into one immutable string, so
@@ -46,6 +48,9 @@ func (r record) key() string     { return string(r[recordHeader : recordHeader+r
 func (r record) hasKey(key []byte) bool {
 	return r.key() == string(key)
 }
+
+// digest is a hash of all but the last change, whose index is the group's own.
+func (r record) digest() uint64 { return xxhash.Sum64String(string(r[8:])) }
 
 // item shows the record to callers. Its value points into the record.
 func (r record) item() Item {
@@ -93,6 +98,16 @@ func (c chain) without(key []byte) chain {
 		}
 	}
 	return out
+}
+
+// changedAt tells whether any record of the chain was changed at index.
+func (c chain) changedAt(index uint64) bool {
+	for r := range c.each {
+		if r.changed() == index {
+			return true
+		}
+	}
+	return false
 }
 
 // expiresAt tells whether any record of the chain has this deadline.

@@ -9,7 +9,8 @@ import (
 // Scan calls fn for about count keys from cursor on, 0 for the beginning, and
 // returns the cursor to go on with, 0 at the end. A key that is there during
 // the whole of a scan is returned, whatever else changes: cursors are positions
-// in the order of keys, not states. Cursors lie below 2^63.
+// in the order of keys, not states. Cursors lie below 2^63. Hidden slots are
+// passed over.
 func (s *Store) Scan(cursor uint64, count int, fn func(key []byte, it Item)) (next uint64) {
 	slot := cursor >> hashBits
 	if slot >= shard.Slots {
@@ -24,8 +25,9 @@ func (s *Store) Scan(cursor uint64, count int, fn func(key []byte, it Item)) (ne
 				return false
 			}
 			// All keys of a position go out together: the next cursor is behind it.
+			hidden := s.gates[pos>>hashBits].hidden
 			for r := range c.each {
-				if !s.expired(r) {
+				if !hidden && !s.expired(r) {
 					fn(bytesOf(r.key()), r.item())
 				}
 				seen++
@@ -48,10 +50,11 @@ func (s *Store) AscendSlot(slot uint16, fn func(key []byte, it Item) bool) {
 	})
 }
 
-// Random returns some key, all keys nearly alike likely; false if none is left.
+// Random returns some key of the slots that are not hidden, all nearly alike
+// likely; false if none is left.
 func (s *Store) Random(rnd *rand.Rand) ([]byte, bool) {
 	for range 100 {
-		if s.len == 0 {
+		if s.Len() == 0 {
 			return nil, false
 		}
 		n := rnd.IntN(s.len)
@@ -60,9 +63,9 @@ func (s *Store) Random(rnd *rand.Rand) ([]byte, bool) {
 				n -= tree.Len()
 				continue
 			}
-			_, c, _ := tree.GetAt(n)
+			pos, c, _ := tree.GetAt(n)
 			for r := range c.each {
-				if !s.expired(r) {
+				if !s.expired(r) && !s.gates[pos>>hashBits].hidden {
 					return bytesOf(r.key()), true
 				}
 			}

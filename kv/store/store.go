@@ -49,11 +49,17 @@ type Store struct {
 	deadlines *btree.BTreeG[deadline]
 	slotLen   *[shard.Slots]int32
 	deleted   *[shard.Slots]uint64 // index of the last deletion in a slot
+	digest    *[shard.Slots]uint64 // sum of the digests of a slot's records
+	gates     *[shard.Slots]gate
 
-	clock int64
-	index uint64
-	len   int
-	bytes int64
+	migrations []*trail
+	trails     map[uint16]*trail // the same, by slot
+
+	clock  int64
+	index  uint64
+	len    int
+	hidden int // of len
+	bytes  int64
 }
 
 // deadline says that some record at a position expires at a time.
@@ -68,10 +74,23 @@ func (d deadline) before(e deadline) bool {
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{}
-	s.Clear()
-	s.deleted = new([shard.Slots]uint64)
+	s := &Store{
+		deadlines: newDeadlines(),
+		slotLen:   new([shard.Slots]int32),
+		deleted:   new([shard.Slots]uint64),
+		digest:    new([shard.Slots]uint64),
+		gates:     new([shard.Slots]gate),
+	}
+	for i := range s.trees {
+		s.trees[i] = newTree()
+	}
 	return s
+}
+
+func newTree() *btree.Map[uint64, chain] { return btree.NewMap[uint64, chain](treeDegree) }
+
+func newDeadlines() *btree.BTreeG[deadline] {
+	return btree.NewBTreeGOptions(deadline.before, btree.Options{NoLocks: true})
 }
 
 // position is where a key stands in the order of all keys: by slot, then by
@@ -102,25 +121,50 @@ func (s *Store) Advance(clock int64, index uint64) {
 		for r := range c.each {
 			if r.expireAt() != d.at {
 				rest += chain(r)
-				continue
 			}
-			s.forget(slot, r)
-			n++
 		}
 		if rest == "" {
 			tree.Delete(d.position)
 		} else {
 			tree.Set(d.position, rest)
 		}
+		for r := range c.each {
+			if r.expireAt() == d.at {
+				s.forget(slot, d.position, r, rest)
+				n++
+			}
+		}
 	}
 }
 
-// forget takes a record that leaves its tree out of the counts.
-func (s *Store) forget(slot uint16, r record) {
+// forget takes a record that has left its tree out of the counts, and leaves its
+// traces; rest is what its position still holds.
+func (s *Store) forget(slot uint16, pos uint64, r record, rest chain) {
+	s.uncount(slot, r)
+	s.deleted[slot] = s.index
+	if t := s.trails[slot]; t != nil {
+		s.bytes += t.deleted(pos, r, rest, s.index)
+	}
+}
+
+func (s *Store) count(slot uint16, r record) {
+	s.len++
+	s.slotLen[slot]++
+	s.bytes += cost(r)
+	s.digest[slot] += r.digest()
+	if s.gates[slot].hidden {
+		s.hidden++
+	}
+}
+
+func (s *Store) uncount(slot uint16, r record) {
 	s.len--
 	s.slotLen[slot]--
 	s.bytes -= cost(r)
-	s.deleted[slot] = s.index
+	s.digest[slot] -= r.digest()
+	if s.gates[slot].hidden {
+		s.hidden--
+	}
 }
 
 func cost(r record) int64 {
@@ -138,8 +182,8 @@ func (s *Store) Clock() int64 { return s.clock }
 func (s *Store) Index() uint64 { return s.index }
 
 // Len returns the number of keys, those included that are due and not yet
-// removed.
-func (s *Store) Len() int { return s.len }
+// removed, but not those of hidden slots.
+func (s *Store) Len() int { return s.len - s.hidden }
 
 // Expiring returns about how many keys expire; those whose hashes collide and
 // that expire at the same time count once.
@@ -177,30 +221,35 @@ func (s *Store) Set(key, value []byte, expireAt int64) {
 		s.Delete(key)
 		return
 	}
+	s.put(key, value, expireAt)
+}
+
+// put is Set for any deadline.
+func (s *Store) put(key, value []byte, expireAt int64) {
 	slot, pos := position(key)
 	r := newRecord(key, value, expireAt, s.index)
 	tree := s.trees[partitionOf(slot)]
-	before, existed := tree.Set(pos, chain(r))
-	if existed {
-		if old := before.find(key); old != "" {
-			if len(before) > len(old) {
-				tree.Set(pos, before.without(key)+chain(r))
-			}
-			s.bytes -= cost(old)
-			s.len--
-			s.slotLen[slot]--
-			if at := old.expireAt(); at != 0 && at != expireAt {
-				s.dropDeadline(at, pos, before.without(key))
-			}
-		} else {
-			tree.Set(pos, before+chain(r))
+	var old record
+	var rest chain // the others of its position
+	if before, existed := tree.Set(pos, chain(r)); existed {
+		old = before.find(key)
+		if len(before) > len(old) {
+			rest = before.without(key)
+			tree.Set(pos, rest+chain(r))
 		}
 	}
-	s.len++
-	s.slotLen[slot]++
-	s.bytes += cost(r)
+	if old != "" {
+		s.uncount(slot, old)
+		if at := old.expireAt(); at != 0 && at != expireAt {
+			s.dropDeadline(at, pos, rest)
+		}
+	}
+	s.count(slot, r)
 	if expireAt != 0 {
 		s.deadlines.Set(deadline{expireAt, pos})
+	}
+	if t := s.trails[slot]; t != nil {
+		s.bytes += t.written(pos, r, old, rest)
 	}
 }
 
@@ -225,7 +274,7 @@ func (s *Store) Delete(key []byte) bool {
 	if at := r.expireAt(); at != 0 {
 		s.dropDeadline(at, pos, rest)
 	}
-	s.forget(slot, r)
+	s.forget(slot, pos, r, rest)
 	return !s.expired(r)
 }
 
@@ -241,17 +290,20 @@ func (s *Store) dropDeadline(at int64, pos uint64, rest chain) {
 // the last change of a key that is there, and the last deletion in the slot for
 // one that is not. So a key that came and went meanwhile is noticed; another
 // key's deletion may be taken for it, which only aborts a transaction needlessly.
+// The slot's era stands in the upper bits: indexes of different groups, which a
+// slot may pass through, are not to be compared.
 func (s *Store) Version(key []byte) uint64 {
 	slot, pos := position(key)
 	c, _ := s.trees[partitionOf(slot)].Get(pos)
 	r := c.find(key)
+	era := s.gates[slot].era << eraShift
 	switch {
 	case r == "":
-		return s.deleted[slot] << 1
+		return era + s.deleted[slot]<<1
 	case s.expired(r): // gone, but its removal is not counted as a deletion yet
-		return max(s.deleted[slot], r.changed()) << 1
+		return era + max(s.deleted[slot], r.changed())<<1
 	}
-	return r.changed()<<1 | 1
+	return era + (r.changed()<<1 | 1)
 }
 
 // NextDeadline returns the earliest expiry among the keys that are physically
@@ -261,38 +313,29 @@ func (s *Store) NextDeadline() (int64, bool) {
 	return d.at, ok
 }
 
-// Clear removes all keys.
-func (s *Store) Clear() {
-	for i := range s.trees {
-		s.trees[i] = btree.NewMap[uint64, chain](treeDegree)
-	}
-	s.deadlines = btree.NewBTreeGOptions(deadline.before, btree.Options{NoLocks: true})
-	s.slotLen = new([shard.Slots]int32)
-	if s.deleted != nil {
-		for slot := range s.deleted {
-			s.deleted[slot] = s.index
-		}
-	}
-	s.len, s.bytes = 0, 0
-}
-
 // treeDegree trades memory per key against the bytes that a write copies while
 // a snapshot shares the tree.
 const treeDegree = 24
 
-// DeleteSlots removes all keys of the slots from..to and returns how many.
-func (s *Store) DeleteSlots(from, to uint16) int {
-	var keys [][]byte
-	for slot := int(from); slot <= int(to); slot++ {
+// DeleteSlots removes keys of the slots from..to until it has removed as many as
+// keys or about as many bytes as bytes. It returns how many there were; 0 means
+// that none is left.
+func (s *Store) DeleteSlots(from, to uint16, keys int, bytes int64) int {
+	var found [][]byte
+	for slot := int(from); slot <= int(to) && len(found) < keys && bytes > 0; slot++ {
+		if s.slotLen[slot] == 0 {
+			continue
+		}
 		s.ascend(uint16(slot), func(r record) bool {
-			keys = append(keys, bytesOf(r.key()))
-			return true
+			found = append(found, bytesOf(r.key()))
+			bytes -= cost(r)
+			return len(found) < keys && bytes > 0
 		})
 	}
-	for _, k := range keys {
+	for _, k := range found {
 		s.Delete(k)
 	}
-	return len(keys)
+	return len(found)
 }
 
 func (s *Store) ascend(slot uint16, fn func(record) bool) {

@@ -15,6 +15,8 @@ type View struct {
 	clock   int64
 	index   uint64
 	len     int
+
+	migrations []*trail
 }
 
 // Snapshot returns a view of s as it is. It takes microseconds at any size: the
@@ -23,6 +25,11 @@ func (s *Store) Snapshot() *View {
 	v := &View{slotLen: *s.slotLen, deleted: *s.deleted, clock: s.clock, index: s.index, len: s.len}
 	for i, tree := range s.trees {
 		v.trees[i] = tree.Copy()
+	}
+	for _, t := range s.migrations {
+		c := t.copy()
+		c.digest = s.Digest(t.number)
+		v.migrations = append(v.migrations, c)
 	}
 	return v
 }
@@ -33,7 +40,7 @@ func (v *View) Clock() int64 { return v.clock }
 // Index returns the index of the last entry in the view.
 func (v *View) Index() uint64 { return v.index }
 
-// Len returns the number of keys in the view.
+// Len returns the number of keys in the view, those of hidden slots included.
 func (v *View) Len() int { return v.len }
 
 // SlotLen returns the number of keys in a slot.
