@@ -123,7 +123,7 @@ func (g *Group) On(node string) *Replica {
 // SlotsOf returns the slots that a group owns.
 func (m *Map) SlotsOf(group uint32) []Range {
 	var out []Range
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
 		if owner != group || owner == Controller {
 			continue
 		}
@@ -168,7 +168,10 @@ func (m *Map) Check() error {
 			}
 		}
 	}
-	for slot, owner := range m.Owner {
+	for slot, owner := range &m.Owner {
+		if slot > 0 && owner == m.Owner[slot-1] {
+			continue // found just now
+		}
 		if owner != Controller && m.Group(owner) == nil {
 			return fmt.Errorf("map %d: slot %d belongs to group %d, which is not there", m.Epoch, slot, owner)
 		}
@@ -182,10 +185,13 @@ func (m *Map) checkMigrations() error {
 		if i > 0 && m.Migrations[i-1].Epoch >= x.Epoch || x.Epoch > m.Epoch {
 			return fmt.Errorf("map %d: migrations are not in order at %d", m.Epoch, x.Epoch)
 		}
-		if x.From == x.To || x.To == Controller || m.Group(x.To) == nil || len(x.Slots) == 0 {
+		if x.From == x.To || x.From == Controller || x.To == Controller || m.Group(x.To) == nil || len(x.Slots) == 0 {
 			return fmt.Errorf("map %d: migration %d from group %d to group %d makes no sense", m.Epoch, x.Epoch, x.From, x.To)
 		}
 		for _, r := range x.Slots {
+			if r.From() > r.To() || r.To() >= Slots {
+				return fmt.Errorf("map %d: migration %d cannot move slots %v", m.Epoch, x.Epoch, r)
+			}
 			for slot := int(r.From()); slot <= int(r.To()); slot++ {
 				if moving[slot] {
 					return fmt.Errorf("map %d: slot %d is in two migrations", m.Epoch, slot)
@@ -217,10 +223,28 @@ type groupJSON struct {
 // MarshalJSON writes the owners as ranges of slots beside their groups.
 func (m *Map) MarshalJSON() ([]byte, error) {
 	out := mapJSON{Epoch: m.Epoch, Nodes: m.Nodes, Migrations: m.Migrations, Balance: m.Balance}
+	owned := m.owned()
 	for _, g := range m.Groups {
-		out.Groups = append(out.Groups, groupJSON{g, m.SlotsOf(g.ID)})
+		out.Groups = append(out.Groups, groupJSON{g, owned[g.ID]})
 	}
 	return json.Marshal(out)
+}
+
+// owned is SlotsOf for all groups in one pass: with thousands of groups, a pass
+// for each would take seconds.
+func (m *Map) owned() map[uint32][]Range {
+	out := map[uint32][]Range{}
+	for from := 0; from < Slots; {
+		owner, to := m.Owner[from], from+1
+		for to < Slots && m.Owner[to] == owner {
+			to++
+		}
+		if owner != Controller {
+			out[owner] = append(out[owner], Range{uint16(from), uint16(to - 1)})
+		}
+		from = to
+	}
+	return out
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, and refuses a map that breaks an
