@@ -36,8 +36,13 @@ func (p *planner) leadersByCount() {
 }
 
 // chain returns the fewest steps, by a breadth-first search, that end at a node
-// which would still lead less than from does now, or nil.
+// which would still lead less than from does now, or which leads nothing, and so
+// could get no slots. It returns nil if there are none. A node never gives its
+// only group.
 func (p *planner) chain(from int) []step {
+	if len(p.nodes[from].leads) < 2 {
+		return nil
+	}
 	type visit struct {
 		step
 		before int // the node it is taken from
@@ -62,7 +67,7 @@ func (p *planner) chain(from int) []step {
 				}
 				visits[to] = visit{step{i, to}, at, true}
 				queue = append(queue, to)
-				if float64(len(n.leads)+1)/n.weight >= most {
+				if float64(len(n.leads)+1)/n.weight >= most && len(n.leads) > 0 {
 					continue
 				}
 				var steps []step
@@ -80,7 +85,8 @@ func (p *planner) chain(from int) []step {
 }
 
 // keepsLoad tells whether no node that gets a group in a chain has too much load
-// after it: what is even by load stays so.
+// after it: what is even by load stays so. A node that leads nothing may get as
+// much as from has, which slots then even out.
 func (p *planner) keepsLoad(from int, steps []step) bool {
 	if !p.busy {
 		return true
@@ -92,7 +98,11 @@ func (p *planner) keepsLoad(from int, steps []step) bool {
 		if i+1 < len(steps) {
 			after -= p.groups[steps[i+1].group].load
 		}
-		if after/n.weight > above && after > n.load {
+		bound := above
+		if len(n.leads) == 0 {
+			bound = max(above, p.nodes[from].load/p.nodes[from].weight)
+		}
+		if after/n.weight > bound && after > n.load {
 			return false
 		}
 	}

@@ -53,12 +53,21 @@ func (b *balance) choose(group int, want float64) choice {
 	}
 	hot := b.hottest(slots, want)
 	switch {
-	case run.load >= enough*want && hot.load >= enough*want && run.cost < hot.cost, hot.load < enough*want && run.load > hot.load:
+	case hot.load >= enough*want && hot.cost <= run.cost:
+		return hot
+	case hot.load >= b.minGain && hot.load*cheaper > run.load && hot.cost*cheaper*cheaper < run.cost:
+		return hot // another move takes the rest, and both copy less than the run
+	case run.load > hot.load || run.load >= enough*want:
 		return run
 	default:
 		return hot
 	}
 }
+
+// A choice that takes less than all is still better than one that takes all if
+// it takes at least one in so many of its load for less than one in so many,
+// squared, of its price.
+const cheaper = 2
 
 // hottest takes slots by load for their price, those that fit, until it is enough.
 func (b *balance) hottest(slots []uint16, want float64) (c choice) {

@@ -73,24 +73,25 @@ func (p *planner) assign() {
 	if len(free) == 0 || len(p.groups) == 0 {
 		return
 	}
-	founded := 0
+	var founded []*group
+	waits := slices.ContainsFunc(p.actions, func(a Action) bool { return a.Kind == AddGroup })
 	for i := range p.groups {
-		if p.groups[i].Founded {
-			founded++
+		if g := &p.groups[i]; g.Founded {
+			founded = append(founded, g)
+		} else if !p.lost(g) {
+			waits = true
 		}
 	}
-	adding := slices.ContainsFunc(p.actions, func(a Action) bool { return a.Kind == AddGroup })
-	if founded < len(p.groups) || adding || p.full() {
-		p.note("%d slots have no owner yet: they are assigned when all groups are founded, %d are", len(free), founded)
+	if waits || len(founded) == 0 || p.full() {
+		p.note("%d slots have no owner yet: they are assigned when all groups are founded, %d of %d are", len(free), len(founded), len(p.groups))
 		return
 	}
 	a := Action{Kind: AssignSlots, Reason: fmt.Sprintf("%d slots have no owner", len(free))}
-	for i := range p.groups {
-		g := &p.groups[i]
+	for i, g := range founded {
 		// The i-th of n even shares of all slots, however they divide.
-		share := shard.Slots*(i+1)/len(p.groups) - shard.Slots*i/len(p.groups)
+		share := shard.Slots*(i+1)/len(founded) - shard.Slots*i/len(founded)
 		take := min(max(share-len(g.slots), 0), len(free))
-		if i == len(p.groups)-1 {
+		if i == len(founded)-1 {
 			take = len(free)
 		}
 		if take > 0 {
@@ -99,6 +100,17 @@ func (p *planner) assign() {
 		}
 	}
 	p.do(a)
+}
+
+// lost tells whether too many of a group's nodes are dead for it to be founded.
+func (p *planner) lost(g *group) bool {
+	dead := 0
+	for _, at := range g.on {
+		if p.nodes[at].dead {
+			dead++
+		}
+	}
+	return len(g.on)-dead < len(g.on)/2+1
 }
 
 // ranges makes ranges of sorted slots.

@@ -68,7 +68,7 @@ func (p *planner) leadersByLoad() {
 		to, lowest := -1, peak-leaderGain*fair
 		for _, i := range source.leads {
 			g := &p.groups[i]
-			if !p.mayTransfer(g) {
+			if !p.mayTransfer(g) || len(source.leads) < 2 { // of an only group slots are moved
 				continue
 			}
 			for j, at := range g.on {

@@ -45,6 +45,11 @@ func (p *planner) repair() {
 	for _, i := range order {
 		p.shrink(&p.groups[i])
 	}
+	for i := range p.nodes {
+		if n := &p.nodes[i]; n.State == shard.Draining && n.replicas > 0 {
+			p.note("%s is draining and still holds %d replicas", n.ID, n.replicas)
+		}
+	}
 	switch {
 	case short > 0 && p.ready() < p.opt.Replicas:
 		p.note("%d groups have less than %d replicas on usable nodes: only %d such nodes live", short, p.opt.Replicas, p.ready())

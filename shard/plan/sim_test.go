@@ -76,7 +76,7 @@ func (s *sim) input() Input {
 
 // round lets a second pass, plans, and does what the plan says.
 func (s *sim) round() []Action {
-	s.now = s.now.Add(time.Second)
+	s.pass(time.Second)
 	s.settle()
 	in := s.input()
 	actions, notes := Explain(in)
@@ -96,13 +96,6 @@ func (s *sim) round() []Action {
 
 // settle ends what was begun in the last round.
 func (s *sim) settle() {
-	for id, n := range s.nodes {
-		n.Silent = 0
-		if s.down[id] {
-			n.Silent = s.nodes[id].Silent + time.Second
-		}
-		s.nodes[id] = n
-	}
 	in := s.input()
 	for i := range s.m.Groups {
 		g := &s.m.Groups[i]
@@ -232,19 +225,37 @@ func (s *sim) do(a Action) {
 }
 
 // rest plans until nothing has been planned for longer than anything rests, and
-// returns after how many rounds the last action came.
+// returns how many seconds it took until the last action. It waits with longer
+// rounds, as of a planner that is seldom called.
 func (s *sim) rest(limit int) int {
-	last := 0
-	var acts []Action
-	for r := 1; r <= last+45; r++ {
-		if got := s.round(); len(got) > 0 {
-			last, acts = r, got
+	start, last, quiet := s.now, s.now, 0
+	for s.now.Sub(last) < 45*time.Second {
+		got := s.round()
+		if len(got) == 0 {
+			quiet++
+		} else {
+			last, quiet = s.now, 0
 		}
-		if r > limit {
-			s.fatal("no rest after %d rounds: %v", limit, acts)
+		if quiet > 2 {
+			s.pass(7 * time.Second)
+		}
+		if s.now.Sub(start) > time.Duration(limit)*time.Second {
+			s.fatal("no rest after %d seconds: %v %q", limit, got, s.notes)
 		}
 	}
-	return last
+	return int(last.Sub(start) / time.Second)
+}
+
+// pass lets time pass without planning.
+func (s *sim) pass(d time.Duration) {
+	s.now = s.now.Add(d)
+	for id, n := range s.nodes {
+		n.Silent += d
+		if !s.down[id] {
+			n.Silent = 0
+		}
+		s.nodes[id] = n
+	}
 }
 
 // factor is the busiest live node's load over the mean.

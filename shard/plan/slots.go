@@ -306,15 +306,18 @@ func (b *balance) explain() {
 		b.note("slots: less than %.0f ops/s on every node, too little to judge by; groups own %d to %d slots", b.opt.MinLoad, int(least.load), int(most.load))
 		return
 	}
+	if len(b.groups) < len(b.bins) {
+		b.note("slots: there are %d groups on %d nodes, so some node leads none: more groups would spread more", len(b.groups), len(b.bins))
+	}
 	state := fmt.Sprintf("at most %.2f is let be", b.high)
 	if most.load/most.weight > b.high*b.fair {
-		state = "no slots that may be moved now would better it"
+		state = "no slots that may be moved now would better it for the price"
 	}
 	b.note("slots: the busiest node, %s, serves %.2f x a node's share of %.0f ops/s, the coolest, %s, %.2f x: %s",
 		most.name, most.load/most.weight/b.fair, b.fair, least.name, least.load/least.weight/b.fair, state)
 }
 
-// slotsOf returns the slots of a group that may be moved.
+// movable returns the slots of a group that may be moved.
 func (b *balance) movable(i int) []uint16 {
 	out := make([]uint16, 0, len(b.groups[i].slots))
 	for _, s := range b.groups[i].slots {
