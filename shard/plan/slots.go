@@ -58,6 +58,7 @@ func (p *planner) slots() {
 			continue
 		}
 		moves++
+		b.settle()
 	}
 	if moves > 0 {
 		return
@@ -74,15 +75,12 @@ func (p *planner) balance() *balance {
 	for _, moved := range p.in.Recent.Slots {
 		settling = settling || p.in.Now.Sub(moved) < p.opt.SlotRest
 	}
-	over := p.opt.Imbalance - 1
-	switch {
-	case !b.byHeat: // cold slots do no harm where they are
-		b.high, b.low = 1+2*over, 0.5
-	default:
-		b.high, b.low = 1+over, 0.5
+	b.high, b.low = p.opt.Imbalance, 0.5
+	if !b.byHeat { // cold slots do no harm where they are
+		b.high += p.opt.Imbalance - 1
 	}
 	if settling {
-		b.high, b.low = 1+over/2, 1-2*over
+		b.settle()
 	}
 	if b.byHeat {
 		b.unit = func(s uint16) float64 { return p.load[s] }
@@ -92,6 +90,11 @@ func (p *planner) balance() *balance {
 		b.byGroup()
 	}
 	return b
+}
+
+func (b *balance) settle() {
+	over := b.opt.Imbalance - 1
+	b.high, b.low = 1+over/2, 1-2*over
 }
 
 func (b *balance) byNode() {
