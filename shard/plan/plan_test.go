@@ -7,25 +7,30 @@ import (
 )
 
 // Zipf 0.99 traffic over three to eight nodes is spread within 15 seconds, and
-// again after the hot keys are other ones; noise then moves nothing.
+// again after the hot keys are other ones, though the rates that are seen lag
+// behind; noise then moves nothing.
 func TestZipfIsSpread(t *testing.T) {
 	for nodes := 3; nodes <= 8; nodes++ {
 		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {
 			s := newSim(t.Fatalf, uint64(nodes), nodes, Options{})
 			started := s.rest(100)
+			s.lag = true
 			for _, prefix := range []string{"key", "other"} {
 				s.heat = zipf(100_000, 30_000, prefix)
 				before, moves, moved := s.factor(), s.moves, s.moved
-				rounds := 0
-				for ; rounds < 15 && s.factor() > 1.2; rounds++ {
+				rounds, spread := 0, 0
+				for ; rounds < 15; rounds++ {
 					s.round()
+					if s.factor() > 1.2 {
+						spread = rounds + 2
+					}
 				}
 				if f := s.factor(); f > 1.2 {
 					t.Errorf("%s: busiest node at %.2f x the mean after 15 rounds, %.2f before\n%v", prefix, f, before, s.notes)
 				}
-				last := s.rest(60)
-				t.Logf("%s: started in %d rounds; %.2f x the mean before, <= 1.2 in %d rounds, %.2f at rest after %d; %d moves, %d slots",
-					prefix, started, before, rounds, s.factor(), last, s.moves-moves, s.moved-moved)
+				last := s.rest(200)
+				t.Logf("%s: started in %d s; %.2f x the mean before, <= 1.2 from second %d on, %.2f at rest after %d s more; %d moves, %d slots",
+					prefix, started, before, spread, s.factor(), last, s.moves-moves, s.moved-moved)
 				if s.moves-moves > 4*nodes {
 					t.Errorf("%d moves for %d nodes", s.moves-moves, nodes)
 				}
@@ -33,7 +38,7 @@ func TestZipfIsSpread(t *testing.T) {
 			// What luck left just inside the bound may be bettered once.
 			s.noise = 0.1
 			moves := s.moves
-			s.rest(60)
+			s.rest(200)
 			if s.moves > moves+1 {
 				t.Errorf("noise brings %d moves", s.moves-moves)
 			}
@@ -67,6 +72,17 @@ func TestNodeThatJoinsGetsItsShare(t *testing.T) {
 				}
 			}
 			t.Logf("%d rounds, %d moves of %d slots; it leads %d groups of %d slots", rounds, s.moves-moves, s.moved-moved, led, slots)
+			held := map[string]int{}
+			for _, g := range s.m.Groups[1:] {
+				for _, r := range g.Replicas {
+					held[r.Node]++
+				}
+			}
+			for _, n := range s.m.Nodes {
+				if held[n.ID] != 3 {
+					t.Errorf("of 5 groups x 3 replicas %s holds %d", n.ID, held[n.ID])
+				}
+			}
 			if led != 1 {
 				t.Errorf("it leads %d groups", led)
 			}

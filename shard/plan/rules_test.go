@@ -192,6 +192,37 @@ func TestWhatMovedRests(t *testing.T) {
 	}
 }
 
+// What two transfers can even out is not copied.
+func TestLeadersMoveBeforeSlots(t *testing.T) {
+	s := rested(t, 3, Options{Groups: 6}, nil)
+	var hot []uint32 // both led by one node
+	for id, leader := range s.leaders {
+		if leader == "n2" && id != 0 {
+			hot = append(hot, id)
+		}
+	}
+	if len(hot) != 2 {
+		t.Fatalf("n2 leads %v", hot)
+	}
+	moves := s.moves
+	s.heat = slotHeat(func(slot int) float64 {
+		if slices.Contains(hot, s.m.Owner[slot]) {
+			return 1
+		}
+		return 0.4
+	})
+	if got := Plan(s.input()); len(got) == 0 || got[0].Kind != TransferLeader || !strings.Contains(got[0].Reason, "n2 serves 1.7 x a node's share") {
+		t.Fatalf("%v", got)
+	}
+	s.rest(200)
+	if f := s.factor(); f > 1.2 {
+		t.Errorf("busiest node at %.2f x the mean", f)
+	}
+	if s.moves > moves+1 { // 1+0.4, 1+0.4 and 0.4+0.4 of 4.6 are not quite even
+		t.Errorf("%d moves of slots", s.moves-moves)
+	}
+}
+
 func TestNothingMovesWhileTheBalancerIsOff(t *testing.T) {
 	s := rested(t, 5, Options{ReplaceAfter: 10 * time.Second}, nil)
 	s.m.Balance = false

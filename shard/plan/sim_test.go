@@ -21,7 +21,9 @@ type sim struct {
 	down    map[string]bool
 	leaders map[uint32]string
 	heat    []heat.SlotHeat
-	noise   float64 // each slot's heat varies by up to this share from round to round
+	seen    [shard.Slots]float64 // what counters with a half-life of five seconds show
+	lag     bool                 // show the planner that, not the truth
+	noise   float64              // each slot's heat varies by up to this share from round to round
 	recent  Recent
 	opt     Options
 	now     time.Time
@@ -65,8 +67,11 @@ func cmpText(a, b string) int {
 
 func (s *sim) input() Input {
 	in := Input{Map: s.m.Clone(), Nodes: s.nodes, Leaders: s.leaders, Heat: s.heat, Recent: s.recent, Options: s.opt, Now: s.now}
+	if s.lag {
+		in.Heat = slotHeat(func(slot int) float64 { return s.seen[slot] })
+	}
 	if s.noise > 0 {
-		in.Heat = slices.Clone(s.heat)
+		in.Heat = slices.Clone(in.Heat)
 		for i := range in.Heat {
 			in.Heat[i].Reads *= 1 + s.noise*(2*s.rng.Float64()-1)
 		}
@@ -249,6 +254,13 @@ func (s *sim) rest(limit int) int {
 // pass lets time pass without planning.
 func (s *sim) pass(d time.Duration) {
 	s.now = s.now.Add(d)
+	keep := math.Exp2(-d.Seconds() / 5)
+	for slot := range s.seen {
+		s.seen[slot] *= keep
+	}
+	for _, h := range s.heat {
+		s.seen[h.Slot] += h.Ops() * (1 - keep)
+	}
 	for id, n := range s.nodes {
 		n.Silent += d
 		if !s.down[id] {
