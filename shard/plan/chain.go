@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -55,7 +56,9 @@ func (p *planner) chain(from int) []step {
 	for len(queue) > 0 {
 		at := queue[0]
 		queue = queue[1:]
-		for _, i := range p.nodes[at].leads {
+		// The lightest first, which a node is most likely to bear.
+		leads := slices.SortedStableFunc(slices.Values(p.nodes[at].leads), func(a, b int) int { return cmp.Compare(p.groups[a].load, p.groups[b].load) })
+		for _, i := range leads {
 			g := &p.groups[i]
 			if !p.mayTransfer(g) {
 				continue

@@ -17,6 +17,9 @@ type Input struct {
 	// it is until it has one.
 	Leaders map[uint32]string
 	// Heat is what each slot serves, in any order. Slots that are missing are idle.
+	// Nil means that heat is not known yet, and keeps slots where they are; so a new
+	// leader of group 0 passes nil until all have reported. For a group whose new
+	// leader has not reported, pass what the last one did.
 	Heat []heat.SlotHeat
 	// Keys is the number of keys by slot, for the price of a move. It may be nil or
 	// short: what is missing counts as 0.
@@ -62,7 +65,7 @@ type Options struct {
 	// moved. Default 1.15. Near 1, noise moves slots.
 	Imbalance float64
 	// MinLoad is the operations a second of the busiest node below which load is
-	// too little to judge by, and slots are evened out by number. Default 100.
+	// too little to judge by, and slots are spread by number. Default 100.
 	MinLoad float64
 	// Migrations at one time in the whole cluster. Default: half as many as nodes,
 	// at least 2.

@@ -67,6 +67,9 @@ func cmpText(a, b string) int {
 
 func (s *sim) input() Input {
 	in := Input{Map: s.m.Clone(), Nodes: s.nodes, Leaders: s.leaders, Heat: s.heat, Recent: s.recent, Options: s.opt, Now: s.now}
+	if s.heat == nil {
+		in.Heat = []heat.SlotHeat{} // known to be none
+	}
 	if s.lag {
 		in.Heat = slotHeat(func(slot int) float64 { return s.seen[slot] })
 	}

@@ -27,8 +27,8 @@ type balance struct {
 	unit   func(slot uint16) float64
 	byHeat bool
 	// high and low are the bounds, as shares of fair, beyond which slots are moved.
-	// While slots are moving, or rest after that, they are closer: what has been
-	// begun is brought well inside the bounds at which it would begin again.
+	// While slots are moving by heat, or rest after that, they are closer: what has
+	// been begun is brought well inside the bounds at which it would begin again.
 	high, low float64
 	minGain   float64 // load that a move must take off a bin
 }
@@ -41,6 +41,10 @@ const perGroup = 2
 // greater load of two bins and raises the lesser one, never above the former, so
 // a sequence of moves under the same load comes to an end.
 func (p *planner) slots() {
+	if p.in.Heat == nil {
+		p.note("slots: heat is not known yet")
+		return
+	}
 	b := p.balance()
 	if len(b.bins) < 2 || b.fair <= 0 {
 		p.note("slots: there is nothing to spread")
@@ -71,27 +75,28 @@ func (p *planner) slots() {
 
 func (p *planner) balance() *balance {
 	b := &balance{planner: p, byHeat: p.busy}
-	settling := len(p.in.Map.Migrations) > 0
-	for _, moved := range p.in.Recent.Slots {
-		settling = settling || p.in.Now.Sub(moved) < p.opt.SlotRest
-	}
-	b.high, b.low = p.opt.Imbalance, 0.5
-	if !b.byHeat { // cold slots do no harm where they are
-		b.high += p.opt.Imbalance - 1
-	}
-	if settling {
-		b.settle()
-	}
 	if b.byHeat {
+		b.high, b.low = p.opt.Imbalance, 0.5
 		b.unit = func(s uint16) float64 { return p.load[s] }
 		b.byNode()
-	} else {
-		b.unit = func(uint16) float64 { return 1 }
-		b.byGroup()
+		settling := len(p.in.Map.Migrations) > 0
+		for _, moved := range p.in.Recent.Slots {
+			settling = settling || p.in.Now.Sub(moved) < p.opt.SlotRest
+		}
+		if settling {
+			b.settle()
+		}
+		return b
 	}
+	// Cold slots do no harm where they are, and where heat has brought them they
+	// stay when it is gone: only new groups are filled, and the grossest evened out.
+	b.high, b.low = 2, 0.1
+	b.unit = func(uint16) float64 { return 1 }
+	b.byGroup()
 	return b
 }
 
+// settle brings the bounds closer.
 func (b *balance) settle() {
 	over := b.opt.Imbalance - 1
 	b.high, b.low = 1+over/2, 1-2*over
@@ -125,10 +130,18 @@ func (b *balance) byGroup() {
 		b.bins = append(b.bins, bin{name: fmt.Sprintf("group %d", g.ID), groups: []int{i}, weight: 1, load: float64(len(g.slots))})
 		total += float64(len(g.slots))
 	}
-	if len(b.bins) > 0 {
-		b.fair = total / float64(len(b.bins))
+	if len(b.bins) == 0 {
+		return
 	}
+	b.fair = total / float64(len(b.bins))
 	b.minGain = 1
+	for i := range b.bins {
+		// A group is new as long as it has only what it was just given.
+		if float64(len(b.movable(b.bins[i].groups[0]))) < b.low*b.fair {
+			b.settle()
+			return
+		}
+	}
 }
 
 // giants finds fair: an even share of what can be spread. A slot hotter than
