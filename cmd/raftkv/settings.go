@@ -23,6 +23,7 @@ type settings struct {
 	password   string
 	pprof      bool
 	faults     string
+	failpoint  string
 }
 
 func (s *settings) add(f *pflag.FlagSet) {
@@ -43,13 +44,15 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
 	f.MarkHidden("disk-faults")
+	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the step before which migrations stop")
+	f.MarkHidden("failpoint")
 }
 
 // args turns the settings that differ from the defaults back into flags, for
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "log-level", "pprof", "disk-faults"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "log-level", "pprof", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -62,6 +65,7 @@ func (s *settings) apply(c *node.Config) {
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout = s.maxClients, s.replay, s.hang
 	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
+	c.Failpoint = s.failpoint
 	if s.faults != "" {
 		c.DiskFaults = faultFile(s.faults)
 	}

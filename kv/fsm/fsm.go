@@ -34,6 +34,9 @@ type Options struct {
 	// Fatal is called once, on its own goroutine's behalf, when the replica
 	// must stop: its state would diverge from the others'. It must not block.
 	Fatal func(error)
+	// GateChanged, if set, is called when the group begins or ends to serve slots,
+	// with the state locked. It must not block nor ask the state.
+	GateChanged func()
 	// MapChanged, if set, is called in group 0 when there is a newer shard map. It
 	// must not block.
 	MapChanged func()
@@ -93,6 +96,9 @@ func (f *FSM) publish() {
 	}
 	f.serves.Store(set)
 	f.state.slots.changed = false
+	if f.opts.GateChanged != nil {
+		f.opts.GateChanged()
+	}
 }
 
 // Result is what Apply returns through raft's future to the proposer.

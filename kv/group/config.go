@@ -71,6 +71,9 @@ type Config struct {
 	// leader. It must not block.
 	LeaderChanged func(serving bool)
 
+	// GateChanged is called when the group begins or ends to serve slots. It must
+	// not block nor ask the group.
+	GateChanged func()
 	// MapChanged is called in group 0 when there is a newer shard map, also while
 	// Open restores one. It must not block.
 	MapChanged func()

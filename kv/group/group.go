@@ -97,6 +97,7 @@ func Open(config Config) (_ *Group, err error) {
 		Applied:      g.applied,
 		Fatal:        g.fatal,
 		MapChanged:   config.MapChanged,
+		GateChanged:  config.GateChanged,
 		Log:          config.Logger,
 	})
 	if err := g.startRaft(); err != nil {

@@ -62,6 +62,9 @@ type Config struct {
 
 	// Now is the wall clock; tests may set their own.
 	Now func() time.Time
+	// Failpoint, if set, stops migrations that this node drives before the step of
+	// this name until a file allows it to go on: see failpoint.go. For tests.
+	Failpoint string
 	// DiskFaults, if set, lets tests make the disk fail.
 	DiskFaults raftlog.Faults
 }

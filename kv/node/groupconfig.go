@@ -26,7 +26,8 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 		AskReadIndex:  n.askReadIndex(id),
 		Fatal:         n.fail,
 		Now:           n.config.Now,
-		LeaderChanged: func(bool) { n.reportNow(); n.nudge() },
+		LeaderChanged: func(bool) { n.reportNow(); n.nudge(); n.rerouted.ring() },
+		GateChanged:   n.rerouted.ring,
 		MapChanged:    n.nudge,
 		Observe: group.Observer{
 			Proposed: m.Proposed, Applied: m.Applied, Snapshot: m.Snapshot, ReadRound: m.ReadRound,

@@ -15,6 +15,7 @@ const (
 	wakeReplicas          // alignReplicas: which replicas are open here, and routes
 	wakeGroups            // tendGroups: slots and members of the groups led here
 	wakeController        // lead: the controller's decisions
+	wakeMoves             // driveMigrations: slots that leave groups led here
 	wakeReport            // keepReporting: who leads what
 	wakeCount
 )

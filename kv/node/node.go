@@ -57,6 +57,8 @@ type Node struct {
 	slotsTaken map[uint32]*shard.Map
 
 	failed   atomic.Pointer[error]
+	drivers  drivers
+	rerouted bell          // rung when routes may have changed
 	fatal    chan struct{} // closed when failed is set
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -156,6 +158,7 @@ func (n *Node) start() error {
 	n.keep(wakeReplicas, n.alignReplicas)
 	n.keep(wakeGroups, n.tendGroups)
 	n.keep(wakeController, n.lead)
+	n.keep(wakeMoves, n.driveMigrations)
 	n.keepers.Go(func() { n.keepReporting(n.ctx) })
 	n.tasks.Go(func() {
 		if err := n.redis.Serve(redis); err != nil {
@@ -271,6 +274,7 @@ func (n *Node) Close() error {
 func (n *Node) close() error {
 	n.cancel()
 	n.keepers.Wait()
+	n.drivers.wait.Wait()
 	var errs []error
 	if n.Failure() == nil {
 		for _, g := range *n.groups.Load() {

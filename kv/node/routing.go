@@ -17,6 +17,9 @@ var _ server.Node = routes{}
 // Route tells who serves a slot.
 func (r routes) Route(slot uint16) server.Route { return r.n.table.Load().route(slot) }
 
+// Changed returns a channel that closes when routes may have changed.
+func (r routes) Changed() <-chan struct{} { return r.n.rerouted.next() }
+
 // leaderOf returns the id of the node that leads a group, or "" if none is known:
 // as the replica here knows it, else as the nodes have told the controller.
 func (n *Node) leaderOf(group uint32) string {

@@ -57,6 +57,7 @@ func (n *Node) retable() {
 		}
 	}
 	n.table.Store(t)
+	n.rerouted.ring()
 }
 
 // owner returns the group that the map gives a slot, or shard.Controller.
@@ -79,8 +80,12 @@ func (t *table) route(slot uint16) server.Route {
 		return server.Route{} // nobody's
 	}
 	r := server.Route{LeaderAddr: owner.leader}
-	if owner.replica != nil && owner.replica.Serves(slot) {
-		r.Group = owner.replica
+	if owner.replica != nil {
+		if owner.replica.Serves(slot) {
+			r.Group = owner.replica
+		} else {
+			r.Moving = owner.replica.Serving()
+		}
 	}
 	return r
 }

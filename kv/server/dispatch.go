@@ -40,6 +40,10 @@ func (c *conn) dispatch(raw []byte) {
 		return
 	}
 	route := c.server.node.Route(slot)
+	if route.Moving {
+		c.turn.settle() // others need not wait
+		route = c.server.route(slot)
+	}
 	write := spec.Write()
 	if !route.Leader && (write || !c.readonly || route.Group == nil) {
 		c.refuse(spec, c.server.redirect(route, slot))

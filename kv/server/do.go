@@ -6,9 +6,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/command"
-	"raftkv/kv/group"
 	"raftkv/kv/resp"
-	"raftkv/kv/store"
 )
 
 // Do executes one command on data without a connection, as for a client that has
@@ -39,30 +37,12 @@ func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.R
 	if err != "" {
 		return err.Reply()
 	}
-	route := s.node.Route(slot)
-	if !route.Leader {
-		return s.redirect(route, slot).Reply()
-	}
 	start := time.Now()
 	if spec.Write() {
-		p := group.NewProposal()
-		p.Add(resp.AppendCommand(nil, args...))
-		route.Group.Propose(p)
-		p.Wait()
-		s.Stats.Writes.observe(time.Since(start), 1)
-		return p.Replies[0]
+		raw := resp.AppendCommand(nil, args...)
+		defer func() { s.Stats.Writes.observe(time.Since(start), 1) }()
+		return s.untilServed(slot, func(g Group) kv.Reply { return writeOn(g, raw) })
 	}
-	if err := route.Group.ReadIndex(ctx, group.Linearizable); err != nil {
-		return errorReply(err)
-	}
-	var reply kv.Reply
-	route.Group.View(func(st *store.Store) {
-		if !route.Group.Serves(slot) {
-			reply = kv.ErrUnserved.Reply()
-			return
-		}
-		reply = spec.Exec(&command.Ctx{Store: st, Now: time.Now().UnixMilli()}, args)
-	})
-	s.Stats.Reads.observe(time.Since(start), 1)
-	return reply
+	defer func() { s.Stats.Reads.observe(time.Since(start), 1) }()
+	return s.untilServed(slot, func(g Group) kv.Reply { return readOn(ctx, g, slot, spec, args) })
 }

@@ -13,7 +13,7 @@ import (
 // onKey runs fn on the state that holds key, if this node may answer for it.
 func (c *conn) onKey(key []byte, fn func(it store.Item, found bool) kv.Reply) kv.Reply {
 	slot := shard.Slot(key)
-	route := c.server.node.Route(slot)
+	route := c.server.route(slot)
 	if !route.Leader && (!c.readonly || route.Group == nil) {
 		return c.server.redirect(route, slot).Reply()
 	}

@@ -16,6 +16,9 @@ import (
 type Node interface {
 	// Route tells who serves slot. It is on every command's path.
 	Route(slot uint16) Route
+	// Changed returns a channel that closes when routes may have changed since it was
+	// asked for.
+	Changed() <-chan struct{}
 	// Led returns the groups that this node leads and can serve now.
 	Led() []Group
 	// Local returns all groups that have a replica on this node.
@@ -51,6 +54,9 @@ type Route struct {
 	// LeaderAddr returns the Redis address of the leader, host:port, or "" if
 	// none is known. Nil if no group owns the slot.
 	LeaderAddr func() string
+	// Moving says that the group leads here and does not serve the slot now: it is
+	// being handed over, or has just come.
+	Moving bool
 }
 
 // Topology is the cluster as CLUSTER SLOTS and NODES show it.

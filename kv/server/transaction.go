@@ -19,6 +19,7 @@ type transaction struct {
 	queue   []queued
 	bytes   int
 	watches []command.Watch
+	watched uint32 // the group whose versions watches hold
 }
 
 type queued struct {
@@ -46,7 +47,7 @@ func (c *conn) enqueue(spec *command.Spec, args [][]byte) {
 	}
 	slot, err := c.admit(spec, args)
 	if err == "" && spec.FirstKey > 0 {
-		route := c.server.node.Route(slot)
+		route := c.server.route(slot)
 		if !route.Leader {
 			err = c.server.redirect(route, slot)
 		}
@@ -114,7 +115,7 @@ func watch(c *conn, args [][]byte) kv.Reply {
 	if err != "" {
 		return err.Reply()
 	}
-	route := c.server.node.Route(slot)
+	route := c.server.route(slot)
 	if !route.Leader {
 		return c.server.redirect(route, slot).Reply()
 	}
@@ -129,6 +130,10 @@ func watch(c *conn, args [][]byte) kv.Reply {
 		for _, key := range args[1:] {
 			seen := func(w command.Watch) bool { return bytes.Equal(w.Key, key) }
 			if !slices.ContainsFunc(c.multi.watches, seen) { // the first look counts
+				if len(c.multi.watches) > 0 && c.multi.watched != route.Group.ID() {
+					c.multi.broken = true // the slot moved in between
+				}
+				c.multi.watched = route.Group.ID()
 				c.multi.watches = append(c.multi.watches, command.Watch{Key: bytes.Clone(key), Version: st.Version(key)})
 			}
 		}
@@ -196,17 +201,17 @@ func (c *conn) executeInLog(t *transaction) ([]kv.Reply, *kv.Reply) {
 	if !any {
 		return nil, nil
 	}
-	route := c.server.node.Route(slot)
-	if !route.Leader {
-		return fail(c.server.redirect(route, slot))
-	}
-	p := group.NewProposal()
-	p.Add(command.AppendExec(nil, t.watches, commands))
-	route.Group.Propose(p)
-	p.Wait()
-	r := &p.Replies[0]
+	raw := command.AppendExec(nil, t.watches, commands)
+	r := c.server.untilServed(slot, func(g Group) kv.Reply {
+		if len(t.watches) > 0 && t.watched != g.ID() {
+			// The slot has moved. Versions are indexes of one group's log, so what was
+			// watched counts as changed.
+			return kv.Reply{Kind: kv.NilArray}
+		}
+		return writeOn(g, raw)
+	})
 	if r.Kind == kv.Array && len(r.Elems) == len(commands) {
 		return r.Elems, nil
 	}
-	return nil, r
+	return nil, &r
 }

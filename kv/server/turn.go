@@ -162,8 +162,11 @@ func (t *turn) settle() {
 // here any more has done nothing, so the client is sent to the one that does.
 func (t *turn) finish(s *step, r *kv.Reply) {
 	c := t.conn
-	if r.Kind == kv.Error {
-		if err := kv.ReplyError(r.Str); err == kv.ErrNoLeader || err == kv.ErrUnserved {
+	if unserved(r) {
+		again := t.again(s)
+		r = &again
+	} else if r.Kind == kv.Error {
+		if err := kv.ReplyError(r.Str); err == kv.ErrNoLeader {
 			if route := c.server.node.Route(s.slot); !route.Leader {
 				moved := c.server.redirect(route, s.slot).Reply()
 				r = &moved
@@ -172,6 +175,22 @@ func (t *turn) finish(s *step, r *kv.Reply) {
 	}
 	c.server.Stats.count(s.spec, outcomeOf(r))
 	c.reply(*r)
+}
+
+// again executes a step that nothing came of because its slot was on its way to
+// another group. Steps of one slot are refused together, and come here in order.
+func (t *turn) again(s *step) kv.Reply {
+	server := t.conn.server
+	if s.read {
+		args := s.run.reads[s.at].args
+		return server.untilServed(s.slot, func(g Group) kv.Reply { return readOn(server.ctx, g, s.slot, s.spec, args) })
+	}
+	p, from := s.run.proposal, 0
+	if s.at > 0 {
+		from = p.Ends[s.at-1]
+	}
+	raw := p.Commands[from:p.Ends[s.at]]
+	return server.untilServed(s.slot, func(g Group) kv.Reply { return writeOn(g, raw) })
 }
 
 func (t *turn) clear() {

@@ -1,0 +1,259 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"raftkv/kv"
+	"raftkv/kv/fsm"
+	"raftkv/kv/group"
+	"raftkv/shard"
+	"raftkv/shard/controller"
+	"raftkv/shard/migrate"
+)
+
+const (
+	// migrationRetry is how long a migration that failed rests before its driver
+	// tries again.
+	migrationRetry = 500 * time.Millisecond
+	// moveTimeout bounds one command of a migration on the target's leader.
+	moveTimeout = 5 * time.Second
+	// migrationRate is how many bytes a second a migration copies at most, so that
+	// it leaves room for traffic.
+	migrationRate = 24 << 20
+)
+
+// drivers are the migrations that this node carries out: those of slots that
+// leave groups which it leads. All state is in the groups' logs, so a driver may
+// end at any moment, and whoever leads the group next goes on.
+type drivers struct {
+	mu      sync.Mutex
+	running map[uint64]*driver // by the migration's epoch
+	wait    sync.WaitGroup
+}
+
+type driver struct {
+	term     uint64 // of the source's leader
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	progress migrate.Progress
+}
+
+// driveMigrations makes a driver run for each migration that begins in a group
+// which this node leads, and for no other.
+func (n *Node) driveMigrations(ctx context.Context) {
+	m := n.shardMap()
+	d := &n.drivers
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running == nil {
+		d.running = make(map[uint64]*driver)
+	}
+	terms := make(map[uint64]uint64) // epoch -> term
+	for _, x := range append(n.unrecorded(m), m.Migrations...) {
+		g := n.group(x.From)
+		if g == nil || g.Term() == 0 {
+			continue
+		}
+		terms[x.Epoch] = g.Term()
+		if d.running[x.Epoch] == nil {
+			n.drive(ctx, x, g)
+		}
+	}
+	for epoch, run := range d.running {
+		// One that has just finished ends by itself: it may have keys to delete.
+		if term, still := terms[epoch]; still && term != run.term {
+			run.cancel()
+		}
+	}
+}
+
+// unrecorded lists migrations that groups led here have not ended although the
+// map has: their drivers died in between. If the target has the slots, their keys
+// are to be deleted here; else they are undone.
+func (n *Node) unrecorded(m *shard.Map) (out []shard.Migration) {
+	for _, g := range n.table.Load().local {
+		if !g.Serving() {
+			continue
+		}
+		for _, st := range g.State().Migrations() {
+			recorded := slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == st.Migration })
+			leaves := st.Phase != migrate.Installing && st.Phase != migrate.Aborting
+			if !recorded && leaves && st.Migration <= m.Epoch {
+				out = append(out, shard.Migration{Epoch: st.Migration, Slots: st.Slots, From: g.ID(), To: st.Peer, Canceled: true, Reason: "it was not finished here"})
+			}
+		}
+	}
+	return out
+}
+
+// drive begins a driver. It must be called with drivers.mu held.
+func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
+	ctx, cancel := context.WithCancel(ctx)
+	run := &driver{term: g.Term(), cancel: cancel}
+	n.drivers.running[x.Epoch] = run
+	n.drivers.wait.Go(func() {
+		defer cancel()
+		n.log.Info("migration begins", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
+		start := time.Now()
+		err := n.migrate(ctx, x, g, run)
+		p := run.state()
+		switch {
+		case err == nil:
+			n.log.Info("migration ends", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
+				"records", p.Records, "bytes", p.Bytes, "frozen", p.Frozen.Round(time.Microsecond).String())
+		case ctx.Err() == nil:
+			n.logFailure("a migration does not go on", x.From, err)
+			pause(ctx, migrationRetry)
+		}
+		n.drivers.mu.Lock()
+		delete(n.drivers.running, x.Epoch)
+		n.drivers.mu.Unlock()
+		n.nudge()
+	})
+}
+
+func (n *Node) migrate(ctx context.Context, x shard.Migration, g *group.Group, run *driver) error {
+	pacer := &pacer{rate: migrationRate}
+	err := migrate.Run(ctx, x, fsm.Source{Group: leader{g}}, n.target(x.To), moveRecord{n}, migrate.Options{
+		Progress: run.set,
+		Before:   func(step migrate.Step) { n.failpoint(ctx, string(step)) },
+		Pace:     func(bytes int) { pacer.pace(ctx, bytes) },
+	})
+	if err == nil {
+		n.logFailure("a migration does not go on", x.From, nil)
+	}
+	return err
+}
+
+func (d *driver) set(p migrate.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress = p
+}
+
+func (d *driver) state() migrate.Progress {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.progress
+}
+
+// leader is a group as the driver of a migration sees it, on its leader.
+type leader struct{ g *group.Group }
+
+var _ fsm.Leader = leader{}
+
+func (l leader) State() *fsm.FSM { return l.g.State() }
+
+func (l leader) Admin(command []byte) error {
+	_, err := l.g.Admin(command)
+	return err
+}
+
+func (l leader) ReadIndex(ctx context.Context) error {
+	if !l.g.Serving() {
+		return kv.ErrNoLeader // a follower's read index would do, but it cannot go on
+	}
+	return l.g.ReadIndex(ctx, group.Linearizable)
+}
+
+// moveRecord is the controller's record of migrations.
+type moveRecord struct{ n *Node }
+
+var _ migrate.Record = moveRecord{}
+
+func (r moveRecord) Canceled(epoch uint64) bool {
+	for _, x := range r.n.shardMap().Migrations {
+		if x.Epoch == epoch {
+			return x.Canceled
+		}
+	}
+	return false
+}
+
+func (r moveRecord) Finish(ctx context.Context, epoch uint64) error {
+	_, err := r.n.control(ctx, controller.FinishMigration(epoch))
+	return err
+}
+
+func (r moveRecord) Abort(ctx context.Context, epoch uint64) error {
+	_, err := r.n.control(ctx, controller.AbortMigration(epoch))
+	return err
+}
+
+// target executes a migration's commands on the leader of a group, wherever that
+// is.
+func (n *Node) target(id uint32) fsm.Target {
+	return func(ctx context.Context, number uint64, command []byte) (migrate.Status, error) {
+		ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+		defer cancel()
+		if g := n.group(id); g != nil && g.Serving() {
+			return fsm.Move(ctx, leader{g}, number, command)
+		}
+		peer := n.peerOf(n.leaderOf(id))
+		if peer == "" || peer == n.config.Peer {
+			return migrate.Status{}, fmt.Errorf("group %d has no leader now", id)
+		}
+		request := binary.BigEndian.AppendUint32(nil, id)
+		request = append(binary.BigEndian.AppendUint64(request, number), command...)
+		answer, err := n.transport.Call(ctx, peer, callMove, request)
+		if err != nil {
+			return migrate.Status{}, err
+		}
+		var status migrate.Status
+		if err := json.Unmarshal(answer, &status); err != nil {
+			return status, fmt.Errorf("the answer of %s to migration %d: %w", peer, number, err)
+		}
+		return status, nil
+	}
+}
+
+// serveMove executes a migration's command for a driver on another node.
+func (n *Node) serveMove(ctx context.Context, payload []byte) ([]byte, error) {
+	if len(payload) < 12 {
+		return nil, errors.New("a migration's command: 12 bytes expected at least")
+	}
+	g := n.group(binary.BigEndian.Uint32(payload))
+	if g == nil || !g.Serving() {
+		return nil, kv.ErrNoLeader
+	}
+	status, err := fsm.Move(ctx, leader{g}, binary.BigEndian.Uint64(payload[4:]), payload[12:])
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(status)
+}
+
+// pacer spreads bytes over time. One goroutine uses it.
+type pacer struct {
+	rate int // bytes a second
+	next time.Time
+}
+
+func (p *pacer) pace(ctx context.Context, bytes int) {
+	now := time.Now()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(bytes) * time.Second / time.Duration(p.rate))
+	// Timers are coarse: short debts wait until they are worth a sleep.
+	if debt := p.next.Sub(now); debt > 5*time.Millisecond {
+		pause(ctx, debt)
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"raftkv/kv"
+	"raftkv/kv/command"
+	"raftkv/kv/group"
+	"raftkv/kv/store"
+)
+
+// movingWait bounds how long a command waits for a slot that is being handed over
+// to another group. It takes milliseconds, unless something fails meanwhile.
+const movingWait = 3 * time.Second
+
+// route tells who serves a slot. While it is being handed over nobody does: then
+// route waits, so that clients see a pause instead of an error.
+func (s *Server) route(slot uint16) Route {
+	r := s.node.Route(slot)
+	if !r.Moving {
+		return r
+	}
+	timer := time.NewTimer(movingWait)
+	defer timer.Stop()
+	for {
+		changed := s.node.Changed()
+		if r = s.node.Route(slot); !r.Moving {
+			return r
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return r
+		case <-s.ctx.Done():
+			return r
+		}
+	}
+}
+
+// untilServed executes a command for slot that nothing came of because the slot
+// was on its way: with the group that serves it now if that leads here. Else the
+// client is sent there.
+func (s *Server) untilServed(slot uint16, execute func(Group) kv.Reply) kv.Reply {
+	for until := time.Now().Add(movingWait); ; {
+		route := s.route(slot)
+		if !route.Leader {
+			return s.redirect(route, slot).Reply()
+		}
+		r := execute(route.Group)
+		if !unserved(&r) || time.Now().After(until) {
+			return r
+		}
+	}
+}
+
+// unserved tells whether a reply says that the group had not the slot. Nothing
+// was done then.
+func unserved(r *kv.Reply) bool {
+	return r.Kind == kv.Error && kv.ReplyError(r.Str) == kv.ErrUnserved
+}
+
+// writeOn executes one command, as a RESP array, through a group's log.
+func writeOn(g Group, raw []byte) kv.Reply {
+	p := group.NewProposal()
+	p.Add(raw)
+	g.Propose(p)
+	p.Wait()
+	return p.Replies[0]
+}
+
+// readOn executes one command that only reads.
+func readOn(ctx context.Context, g Group, slot uint16, spec *command.Spec, args [][]byte) (reply kv.Reply) {
+	if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
+		return errorReply(err)
+	}
+	g.View(func(st *store.Store) {
+		if !g.Serves(slot) {
+			reply = kv.ErrUnserved.Reply()
+			return
+		}
+		reply = spec.Exec(&command.Ctx{Store: st, Now: time.Now().UnixMilli()}, args)
+	})
+	return reply
+}
