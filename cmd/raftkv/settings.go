@@ -19,6 +19,7 @@ type settings struct {
 	maxClients int
 	replay     time.Duration
 	hang       time.Duration
+	replace    time.Duration
 	logLevel   choice
 	password   string
 	pprof      bool
@@ -39,6 +40,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.IntVar(&s.maxClients, "max-clients", node.DefaultMaxClients, "most Redis connections of a node")
 	f.DurationVar(&s.replay, "replay-budget", node.DefaultReplayBudget, "take a snapshot when replaying the log after a restart would take longer; negative: never")
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
+	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
@@ -52,7 +54,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "log-level", "pprof", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "pprof", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -63,7 +65,7 @@ func (s *settings) args(f *pflag.FlagSet) []string {
 func (s *settings) apply(c *node.Config) {
 	c.LogStore, c.Profile = s.logStore.value, s.profile.value
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
-	c.MaxClients, c.ReplayBudget, c.HangTimeout = s.maxClients, s.replay, s.hang
+	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace
 	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
 	c.Failpoint = s.failpoint
 	if s.faults != "" {

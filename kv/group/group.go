@@ -17,6 +17,7 @@ import (
 	"raftkv/kv/fsm"
 	"raftkv/kv/raftlog"
 	"raftkv/kv/store"
+	"raftkv/shard/heat"
 	"raftkv/snapshot"
 )
 
@@ -29,6 +30,8 @@ const (
 	// tickInterval is how often a leader looks for keys that are due although
 	// nobody reads them.
 	tickInterval = 100 * time.Millisecond
+	// heatHalfLife is after what time what a slot served counts half.
+	heatHalfLife = 5 * time.Second
 )
 
 // maxAppendEntries bounds one AppendEntries. An entry has up to 512 KiB, so a
@@ -49,6 +52,7 @@ type Group struct {
 	resume    chan struct{}
 	acks      *acks
 	proposer  *proposer
+	heat      *heat.Counter
 
 	leaderReads   *reader
 	followerReads *reader
@@ -79,6 +83,7 @@ func Open(config Config) (_ *Group, err error) {
 		raftDone: make(chan struct{}),
 		resume:   make(chan struct{}, 1),
 		acks:     newAcks(config.Replica),
+		heat:     heat.New(heatHalfLife),
 	}
 	defer func() {
 		if err != nil {
@@ -234,6 +239,9 @@ func (g *Group) View(fn func(*store.Store)) { g.fsm.View(fn) }
 // Serves tells whether the group serves slot, by what this replica has applied.
 // It takes no lock: it is on the way of every command.
 func (g *Group) Serves(slot uint16) bool { return g.fsm.Serves(slot) }
+
+// Heat counts what this replica serves as leader.
+func (g *Group) Heat() *heat.Counter { return g.heat }
 
 // Replica returns this replica's raft id.
 func (g *Group) Replica() raft.ServerID { return g.config.Replica }

@@ -85,6 +85,7 @@ func (g *Group) serve(term uint64) {
 		return
 	}
 	if term != 0 {
+		g.heat.Reset(time.Now())
 		g.config.Logger.Info("serving as leader", "topic", "leadership", "group", g.config.ID, "term", term)
 	} else {
 		g.config.Logger.Info("no longer serving as leader", "topic", "leadership", "group", g.config.ID, "term", old)

@@ -28,8 +28,9 @@ const (
 // report is what a node says of itself.
 type report struct {
 	Node  string            `json:"node"`
-	Leads map[uint32]uint64 `json:"leads"` // the groups that it leads -> term
-	Seen  uint64            `json:"seen"`  // version of the bulletin that it has
+	Leads map[uint32]uint64 `json:"leads"`          // the groups that it leads -> term
+	Seen  uint64            `json:"seen"`           // version of the bulletin that it has
+	Load  map[uint32][]byte `json:"load,omitempty"` // of the groups that it leads, see groupLoad
 }
 
 // bulletin is what all nodes know of each other. It is replaced, never changed.
@@ -53,6 +54,14 @@ type board struct {
 	since   time.Time // when that was
 	now     *bulletin
 	changed chan struct{} // closed and replaced with each version
+	loads   map[uint32]told
+}
+
+// told is what a group's last leader has told of its slots. It stands until
+// another leader tells more.
+type told struct {
+	term  uint64
+	slots []slotLoad
 }
 
 func newBoard() *board { return &board{now: new(bulletin), changed: make(chan struct{})} }
@@ -63,6 +72,7 @@ func (b *board) begin(term uint64) {
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
+		b.loads = make(map[uint32]told)
 		// Versions of different leaders must differ: nodes ask for what is newer.
 		b.post(&bulletin{Version: term << 32})
 	}
@@ -73,6 +83,24 @@ func (b *board) age() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Since(b.since)
+}
+
+// begun returns since when the reports have been coming in.
+func (b *board) begun() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.since
+}
+
+// measure notes the loads of a report. A newer term's word stands.
+func (b *board) measure(r report) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for group, packed := range r.Load {
+		if term := r.Leads[group]; b.loads != nil && term >= b.loads[group].term {
+			b.loads[group] = told{term: term, slots: unpackLoad(packed)}
+		}
+	}
 }
 
 // post must be called with mu held.
@@ -186,10 +214,13 @@ func (n *Node) reportNow() {
 // exchange gives this node's report to the controller's leader and returns the
 // bulletin.
 func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
-	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Seen: n.bulletin.Load().Version}
+	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version}
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
 			r.Leads[g.ID()] = term
+			if g.ID() != shard.Controller {
+				r.Load[g.ID()] = groupLoad(g)
+			}
 		}
 	}
 	g := n.group(shard.Controller)
@@ -227,6 +258,7 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 	}
 	n.board.begin(g.Term())
 	n.board.enter(r)
+	n.board.measure(r)
 	return n.board.wait(ctx, r.Seen), nil
 }
 

@@ -27,6 +27,7 @@ const (
 	callControl   uint8 = 8  // a change of the map -> JSON controller.Reply
 	callMembers   uint8 = 9  // group 4 bytes -> JSON list of its members' replica ids
 	callMove      uint8 = 10 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
+	callHandOver  uint8 = 11 // group 4 bytes, node: let it lead
 )
 
 // Errors that callers see while a node or the controller is not ready.
@@ -78,6 +79,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 			return nil, err
 		}
 		return json.Marshal(now)
+	case callHandOver:
+		return n.serveHandOver(payload)
 	case callMove:
 		return n.serveMove(ctx, payload)
 	case callControl:

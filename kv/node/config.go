@@ -62,6 +62,9 @@ type Config struct {
 
 	// Now is the wall clock; tests may set their own.
 	Now func() time.Time
+	// ReplaceAfter is how long a node may be silent before its replicas are replaced
+	// on other nodes.
+	ReplaceAfter time.Duration
 	// Failpoint, if set, stops migrations that this node drives before the step of
 	// this name until a file allows it to go on: see failpoint.go. For tests.
 	Failpoint string
@@ -78,6 +81,7 @@ const (
 	DefaultMinFree      = 128 << 20
 	DefaultReplayBudget = time.Second
 	DefaultHangTimeout  = 10 * time.Second
+	DefaultReplaceAfter = 5 * time.Minute
 )
 
 // maxGroups is more than anybody wants on one node to begin with: each costs
@@ -99,6 +103,7 @@ func (c *Config) fill() error {
 	setDefault(&c.MinFree, DefaultMinFree)
 	setDefault(&c.ReplayBudget, DefaultReplayBudget)
 	setDefault(&c.HangTimeout, DefaultHangTimeout)
+	setDefault(&c.ReplaceAfter, DefaultReplaceAfter)
 	setDefault(&c.InitialNodes, 1)
 	setDefault(&c.Version, "dev "+runtime.Version())
 	if c.Now == nil {

@@ -109,7 +109,11 @@ func (n *Node) lead(ctx context.Context) {
 	now, _ := n.board.read()
 	for range maxDecisions {
 		d := nextDecision(n.shardMap(), now, begin)
-		if d == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if d == nil {
+			n.followPlan(ctx, g)
 			return
 		}
 		if err := n.carryOut(ctx, *d); err != nil {

@@ -12,7 +12,7 @@ import (
 const replicasWanted = 3
 
 // nextDecision returns the next step by which a new cluster gets its groups and
-// slots, and groups get the replicas that they lack; nil if there is nothing to do.
+// slots; nil if there is nothing to do. What comes later is the planner's.
 // It is a pure function: whoever leads the controller goes on where the last one
 // stopped.
 func nextDecision(m *shard.Map, now *bulletin, begin initial) *decision {
@@ -25,11 +25,7 @@ func nextDecision(m *shard.Map, now *bulletin, begin initial) *decision {
 			return decide(m, controller.FoundGroup(g.ID), "group %d is founded: %s leads it", g.ID, lead.Node)
 		}
 	}
-	d := beginCluster(m, begin)
-	if d == nil {
-		d = fillGroups(m, now.Dead)
-	}
-	return d
+	return beginCluster(m, begin)
 }
 
 // decide makes a decision that holds for this map alone: it was made by its sight.
@@ -42,6 +38,9 @@ func decide(m *shard.Map, change []byte, reason string, args ...any) *decision {
 func beginCluster(m *shard.Map, begin initial) *decision {
 	groups := dataGroups(m)
 	nodes := activeNodes(m, nil)
+	if len(groups) == 0 && len(nodes) > 0 && !m.Balance {
+		return decide(m, controller.SetBalance(true), "a new cluster: the balancer is on")
+	}
 	switch want := begin.groups(); {
 	case !slices.Contains(m.Owner[:], shard.Controller) || len(nodes) < begin.Nodes || len(nodes) == 0:
 		return nil
@@ -81,33 +80,6 @@ func rotation(nodes []string, turn, count int) []string {
 		out = append(out, nodes[(turn+i)%len(nodes)])
 	}
 	return out
-}
-
-// fillGroups adds a replica to a group that lacks one and is whole otherwise.
-func fillGroups(m *shard.Map, dead []string) *decision {
-	nodes := activeNodes(m, dead)
-	load := make(map[string]int)
-	for _, g := range dataGroups(m) {
-		for _, r := range g.Replicas {
-			load[r.Node]++
-		}
-	}
-	for _, g := range dataGroups(m) {
-		if !g.Founded || len(g.Replicas) == 0 || len(g.Replicas) >= min(replicasWanted, len(nodes)) ||
-			slices.ContainsFunc(g.Replicas, func(r shard.Replica) bool { return !r.Voter }) {
-			continue
-		}
-		best := ""
-		for _, node := range nodes {
-			if g.On(node) == nil && (best == "" || load[node] < load[best]) {
-				best = node
-			}
-		}
-		if best != "" {
-			return decide(m, controller.AddReplica(g.ID, best), "group %d has %d replicas of %d: %s takes one", g.ID, len(g.Replicas), replicasWanted, best)
-		}
-	}
-	return nil
 }
 
 // dataGroups lists all groups but the controller's.

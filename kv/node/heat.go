@@ -1,0 +1,68 @@
+package node
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"raftkv/kv/group"
+	"raftkv/kv/store"
+	"raftkv/shard"
+	"raftkv/shard/heat"
+)
+
+// slotLoad is what a group's leader tells of one slot.
+type slotLoad struct {
+	Slot   uint16
+	Reads  float64 // operations a second
+	Writes float64
+	Keys   uint64
+}
+
+// slotLoadSize is that of a slot in a report: the slot, two rates as 32-bit
+// floats, the number of keys as 32 bits, big endian. JSON of 16384 slots a second
+// would cost more than it tells.
+const slotLoadSize = 14
+
+// groupLoad returns what a group that this node leads serves, packed for a report.
+func groupLoad(g *group.Group) []byte {
+	g.Heat().Fold(time.Now())
+	rates := make(map[uint16]heat.SlotHeat)
+	for _, h := range g.Heat().Slots() {
+		rates[h.Slot] = h
+	}
+	var out []byte
+	slots, _ := g.State().Ownership()
+	g.View(func(st *store.Store) {
+		for slot := range shard.Each(slots) {
+			keys := st.SlotLen(slot)
+			h, hot := rates[slot]
+			if keys == 0 && !hot {
+				continue
+			}
+			out = binary.BigEndian.AppendUint16(out, slot)
+			out = binary.BigEndian.AppendUint32(out, math.Float32bits(float32(h.Reads)))
+			out = binary.BigEndian.AppendUint32(out, math.Float32bits(float32(h.Writes)))
+			out = binary.BigEndian.AppendUint32(out, uint32(keys))
+		}
+	})
+	return out
+}
+
+// unpackLoad is the reverse of groupLoad. What does not make sense is left out: it
+// only steers the planner.
+func unpackLoad(b []byte) []slotLoad {
+	out := make([]slotLoad, 0, len(b)/slotLoadSize)
+	for ; len(b) >= slotLoadSize; b = b[slotLoadSize:] {
+		l := slotLoad{
+			Slot:   binary.BigEndian.Uint16(b),
+			Reads:  float64(math.Float32frombits(binary.BigEndian.Uint32(b[2:]))),
+			Writes: float64(math.Float32frombits(binary.BigEndian.Uint32(b[6:]))),
+			Keys:   uint64(binary.BigEndian.Uint32(b[10:])),
+		}
+		if l.Slot < shard.Slots && l.Reads >= 0 && l.Writes >= 0 && !math.IsInf(l.Reads+l.Writes, 1) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
