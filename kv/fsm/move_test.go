@@ -1,9 +1,15 @@
 package fsm
 
 import (
+	"flag"
 	"testing"
 
 	"raftkv/shard/migrate"
+)
+
+var (
+	seeds     = flag.Uint64("seeds", 100, "how many worlds TestMigrationsUnderFaults tries")
+	firstSeed = flag.Uint64("first-seed", 0, "the seed of the first")
 )
 
 // Whatever crashes, is lost, comes late or is restored, the slots end up whole on
@@ -11,7 +17,9 @@ import (
 func TestMigrationsUnderFaults(t *testing.T) {
 	total := worldStats{steps: map[migrate.Step]int{}}
 	finished, aborted := 0, 0
-	for seed := range uint64(300) {
+	for n := range *seeds {
+		seed := *firstSeed + n
+		t.Logf("seed %d", seed)
 		w := newWorld(t, seed, []string{"a", "b", "{b}1", "{b}2", "{b}3", "c", "{c}1"})
 		for range 30 {
 			w.clientCommand()
@@ -44,19 +52,16 @@ func TestMigrationsUnderFaults(t *testing.T) {
 		total.restores += w.stats.restores
 		total.passed += w.stats.passed
 		total.abortedExecs += w.stats.abortedExecs
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
 	}
 	t.Logf("%d finished, %d aborted, %+v", finished, aborted, total)
 	for _, step := range migrate.Steps {
-		if total.steps[step] == 0 {
+		if total.steps[step] == 0 && *seeds >= 100 {
 			t.Errorf("no driver came to step %s", step)
 		}
 	}
 	for what, n := range map[string]int{"finished": finished, "aborted": aborted, "refused": total.refused, "crashes": total.crashes,
 		"late": total.late, "restores": total.restores, "passed": total.passed, "aborted transactions": total.abortedExecs} {
-		if n < 20 {
+		if n < 10 && *seeds >= 100 {
 			t.Errorf("%s: only %d", what, n)
 		}
 	}

@@ -132,7 +132,8 @@ func TestGroupBeginsAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apply(nextDecision(s.Map(), new(bulletin), begin))
+	apply(nextDecision(s.Map(), new(bulletin), begin)) // the balancer is on
+	apply(nextDecision(s.Map(), new(bulletin), begin)) // a group
 	putNode(t, s, "n3", "2")
 	half := &bulletin{Leaders: map[uint32]leading{1: {Node: "n1"}}}
 	apply(nextDecision(s.Map(), half, begin))

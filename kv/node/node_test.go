@@ -112,6 +112,7 @@ func TestNodesJoinAndReplicasMove(t *testing.T) {
 	c := newNodes(t)
 	n1 := c.open(1, t.TempDir())
 	c.do(n1, "SET", "a", "1")
+	c.change(n1, controller.SetBalance(false)) // or it would add groups, and even replicas out
 	n2 := c.open(2, t.TempDir())
 	c.open(3, t.TempDir())
 	c.voters("n1", "n2", "n3")
