@@ -258,11 +258,13 @@ func (s *sim) rest(limit int) int {
 func (s *sim) pass(d time.Duration) {
 	s.now = s.now.Add(d)
 	keep := math.Exp2(-d.Seconds() / 5)
-	for slot := range s.seen {
-		s.seen[slot] *= keep
-	}
-	for _, h := range s.heat {
-		s.seen[h.Slot] += h.Ops() * (1 - keep)
+	if s.lag {
+		for slot := range s.seen {
+			s.seen[slot] *= keep
+		}
+		for _, h := range s.heat {
+			s.seen[h.Slot] += h.Ops() * (1 - keep)
+		}
 	}
 	for id, n := range s.nodes {
 		n.Silent += d
