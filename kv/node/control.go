@@ -101,7 +101,7 @@ func (n *Node) lead(ctx context.Context) {
 	if g == nil || !g.Serving() || !n.isMember() {
 		return
 	}
-	n.board.begin(g.Term())
+	n.board.begin(g.Term(), n.bulletin.Load())
 	n.lookForDead(g)
 	n.mu.Lock()
 	begin := n.identity.Initial
