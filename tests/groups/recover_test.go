@@ -110,9 +110,13 @@ func TestDamagedGroupRecoversAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range keys {
-				if reply, err := conn.Do("GET", key(i)); err != nil || string(reply.Str) != "meanwhile" {
-					t.Fatalf("%s on n2 is %q, %v", key(i), reply.Str, err)
-				}
+				// A new replica sends clients to the leader until it has applied its log.
+				c.Eventually("a read of the new replica", func() error {
+					if reply, err := conn.Do("GET", key(i)); err != nil || string(reply.Str) != "meanwhile" {
+						return fmt.Errorf("%s on n2 is %q, %v", key(i), reply.Str, err)
+					}
+					return nil
+				})
 			}
 			c.KillAll()
 			c.StartAll()
