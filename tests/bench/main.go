@@ -22,6 +22,7 @@ var modes = map[string]func(ctx context.Context, args []string, out io.Writer) e
 	"restart":  restart,
 	"snapshot": snapshots,
 	"failover": failover,
+	"profile":  profiles,
 	memberCommand: func(ctx context.Context, args []string, _ io.Writer) error {
 		return runMember(ctx, args)
 	},
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	mode, ok := modes[args[0]]
 	if !ok {
-		return fmt.Errorf("there is no mode %q: there are memory, restart, snapshot and failover, or none to compare", args[0])
+		return fmt.Errorf("there is no mode %q: there are memory, restart, snapshot, failover and profile, or none to compare", args[0])
 	}
 	if args[0] != memberCommand {
 		generatorMemory()

@@ -1,0 +1,69 @@
+package plan
+
+import "raftkv/shard"
+
+// controller keeps a replica of group 0 on every node, so that every node can
+// route, and takes votes from nodes that are dead or drain once others have them.
+func (p *planner) controller() {
+	record := p.in.Map.Group(shard.Controller)
+	if record == nil || !record.Founded {
+		return
+	}
+	g := p.view(record)
+	if c := p.count(&g); !c.works() || g.leader < 0 {
+		p.note("group 0: %d of %d voters live, and a leader is needed: its members stay as they are", c.liveVoters, c.voters)
+		return
+	}
+	for i := range p.nodes {
+		if n := &p.nodes[i]; n.ready() && g.On(n.ID) == nil && !p.full() {
+			p.do(Action{Kind: AddReplica, Group: g.ID, Node: n.ID, Reason: "every node keeps the shard map"})
+		}
+	}
+	if to := p.successor(&g); to >= 0 && p.nodes[g.leader].State == shard.Draining {
+		p.do(Action{Kind: TransferLeader, Group: g.ID, Node: p.nodes[to].ID, Reason: p.nodes[g.leader].ID + " is draining"})
+		return
+	}
+	for i, r := range g.Replicas {
+		n := &p.nodes[g.on[i]]
+		// A dead node's copy without a vote costs nothing, and is of use when it comes
+		// back. A draining node needs the map until its last replica has left.
+		if n.usable() || n.State == shard.Draining && n.replicas > 0 || n.State != shard.Draining && !r.Voter {
+			continue
+		}
+		if p.removable(&g, i, p.opt.ControllerVoters) {
+			p.do(Action{Kind: RemoveReplica, Group: g.ID, Node: n.ID, Replica: r.ID, Reason: p.why(n) + ", and enough others vote"})
+			return
+		}
+	}
+}
+
+// Promotable returns the ids of the replicas of a group that are to vote as soon
+// as they have caught up. Group 0 has no more voters on usable nodes than
+// Options.ControllerVoters; other groups want every replica to vote.
+func Promotable(in Input, id uint32) []string {
+	record := in.Map.Group(id)
+	if record == nil {
+		return nil
+	}
+	p := &planner{in: in, opt: in.Options.withDefaults(len(in.Map.Nodes))}
+	for i := range in.Map.Nodes {
+		p.nodes = append(p.nodes, p.look(&in.Map.Nodes[i]))
+	}
+	g := p.view(record)
+	seats := len(g.Replicas)
+	if id == shard.Controller {
+		seats = p.opt.ControllerVoters
+		for i, r := range g.Replicas {
+			if r.Voter && p.nodes[g.on[i]].usable() {
+				seats--
+			}
+		}
+	}
+	var out []string
+	for i, r := range g.Replicas {
+		if !r.Voter && p.nodes[g.on[i]].ready() && len(out) < seats {
+			out = append(out, r.ID)
+		}
+	}
+	return out
+}

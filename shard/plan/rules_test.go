@@ -1,0 +1,419 @@
+package plan
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"raftkv/shard"
+	"raftkv/shard/heat"
+
+	"pgregory.net/rapid"
+)
+
+func count(actions []Action, kind Kind) (n int) {
+	for _, a := range actions {
+		if a.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func noted(notes []string, part string) (n int) {
+	for _, note := range notes {
+		if strings.Contains(note, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// rested is a cluster at rest, under little load or the given one.
+func rested(t *testing.T, nodes int, opt Options, load []heat.SlotHeat) *sim {
+	t.Helper()
+	s := newSim(t.Fatalf, 1, nodes, opt)
+	s.rest(100)
+	s.heat = load
+	s.rest(200)
+	return s
+}
+
+func TestClusterBeginsWithEvenGroups(t *testing.T) {
+	s := newSim(t.Fatalf, 1, 5, Options{Groups: 8, MinNodes: 5})
+	last := s.join()
+	s.nodes[last] = Node{Silent: time.Minute} // so five of six live
+	s.nodes["n1"] = Node{Silent: time.Minute}
+	if actions, notes := Explain(s.input()); count(actions, AddGroup) > 0 || noted(notes, "the first groups are made when 5 do") != 1 {
+		t.Errorf("with four nodes: %v, %q", actions, notes)
+	}
+	s.rest(100)
+	if len(s.m.Groups) != 9 {
+		t.Fatalf("%d groups", len(s.m.Groups))
+	}
+	for _, g := range s.m.Groups[1:] {
+		slots := s.m.SlotsOf(g.ID)
+		if len(slots) != 1 || slots[0].Len() != 2048 || len(g.Replicas) != 3 {
+			t.Errorf("group %d: %v, %d replicas", g.ID, slots, len(g.Replicas))
+		}
+	}
+	led, held := map[string]int{}, map[string]int{}
+	for _, g := range s.m.Groups[1:] {
+		led[s.leaders[g.ID]]++
+		for _, r := range g.Replicas {
+			held[r.Node]++
+		}
+	}
+	for _, n := range s.m.Nodes {
+		if led[n.ID] < 1 || led[n.ID] > 2 || held[n.ID] != 4 {
+			t.Errorf("%s leads %d and holds %d of 8 groups x 3 replicas on 6 nodes", n.ID, led[n.ID], held[n.ID])
+		}
+	}
+	if s.moves > 0 {
+		t.Errorf("%d moves, of slots that were even", s.moves)
+	}
+}
+
+// Where heat has brought slots they stay when it is gone, or is not known: else
+// each pause would cost moves, and its end more of them.
+func TestPausesOfTheTrafficMoveNothing(t *testing.T) {
+	s := rested(t, 4, Options{}, zipf(100_000, 30_000, "key"))
+	s.join()
+	s.rest(200)
+	moves := s.moves
+	in := s.input()
+	in.Heat = nil
+	if got, notes := Explain(in); len(got) > 0 || noted(notes, "heat is not known yet") != 1 {
+		t.Errorf("without knowing heat: %v, %q", got, notes)
+	}
+	load := s.heat
+	for _, s.heat = range [][]heat.SlotHeat{nil, load, nil, load} {
+		s.rest(200)
+		if s.moves > moves {
+			t.Fatalf("%d moves; %q", s.moves-moves, s.notes)
+		}
+	}
+}
+
+func TestGiantSlotIsToldAndNotShuffled(t *testing.T) {
+	load := append(zipf(100_000, 5000, "key"), heat.SlotHeat{Slot: 9000, Writes: 10_000})
+	s := rested(t, 4, Options{}, load)
+	if s.moves > 16 || noted(s.notes, "slot 9000 alone is 67% of all load") != 1 {
+		t.Errorf("%d moves; %q", s.moves, s.notes)
+	}
+	byNode, _ := s.loads()
+	host := s.leaders[s.m.Owner[9000]]
+	for id, l := range byNode {
+		if id != host && l > 1.2*5000/3 || id == host && l > 10_000+0.2*5000/3 {
+			t.Errorf("%s serves %.0f ops/s of %v, the slot is on %s", id, l, byNode, host)
+		}
+	}
+	s.noise = 0.1
+	moves := s.moves
+	s.rest(100)
+	s.rest(100)
+	if s.moves > moves+1 {
+		t.Errorf("noise brings %d moves: %q", s.moves-moves, s.notes)
+	}
+}
+
+func TestGiantsPartWays(t *testing.T) {
+	s := rested(t, 3, Options{}, slotHeat(func(slot int) float64 {
+		if slot == 100 || slot == 200 || slot == 300 {
+			return 5000
+		}
+		return 0.01
+	}))
+	if a, b, c := s.m.Owner[100], s.m.Owner[200], s.m.Owner[300]; a == b || b == c || a == c {
+		t.Errorf("groups %d, %d and %d own the three hot slots; %q", a, b, c, s.notes)
+	}
+	if s.moves > 3 {
+		t.Errorf("%d moves", s.moves)
+	}
+}
+
+func TestWhatIsUnderWayIsNotRepeated(t *testing.T) {
+	s := rested(t, 6, Options{Migrations: 8}, nil)
+	s.heat = zipf(100_000, 30_000, "key")
+	in := s.input()
+	first := Plan(in)
+	if count(first, MoveSlots) == 0 {
+		t.Fatalf("nothing is moved: %v", first)
+	}
+	for _, a := range first {
+		s.do(a) // begun, not ended
+	}
+	if again := Plan(s.input()); len(again) > 0 {
+		t.Errorf("repeated: %v", again)
+	}
+
+	s = rested(t, 5, Options{ReplaceAfter: time.Minute}, nil)
+	s.down["n2"] = true
+	s.pass(time.Hour)
+	s.settle()
+	first = Plan(s.input())
+	if count(first, AddReplica) == 0 {
+		t.Fatalf("nothing is replaced: %v", first)
+	}
+	for _, a := range first {
+		s.do(a)
+	}
+	for _, a := range Plan(s.input()) {
+		for _, b := range first {
+			if a.Kind == AddReplica && b.Kind == AddReplica && a.Group == b.Group {
+				t.Errorf("repeated: %v", a)
+			}
+		}
+	}
+}
+
+func TestMigrationsAreFew(t *testing.T) {
+	s := rested(t, 8, Options{Migrations: 1}, nil)
+	s.heat = zipf(100_000, 30_000, "key")
+	for range 10 {
+		if s.round(); len(s.m.Migrations) > 1 {
+			t.Fatalf("%d at once", len(s.m.Migrations))
+		}
+	}
+	if s.moves < 3 {
+		t.Errorf("%d moves in all", s.moves)
+	}
+}
+
+func TestWhatMovedRests(t *testing.T) {
+	s := rested(t, 6, Options{}, nil)
+	s.heat = zipf(100_000, 30_000, "key")
+	in := s.input()
+	in.Recent = Recent{Slots: map[uint16]time.Time{60000: s.now}, Leaders: map[uint32]time.Time{}}
+	for slot := range shard.Slots {
+		in.Recent.Slots[uint16(slot)] = s.now.Add(-29 * time.Second)
+	}
+	if got := Plan(in); count(got, MoveSlots) > 0 {
+		t.Errorf("slots at rest: %v", got)
+	}
+	in.Now = in.Now.Add(2 * time.Second)
+	if got := Plan(in); count(got, MoveSlots) == 0 {
+		t.Error("slots are not moved after their rest")
+	}
+
+	s = rested(t, 3, Options{}, nil)
+	for id := range s.leaders {
+		s.leaders[id] = "n1"
+		s.recent.Leaders[id] = s.now
+	}
+	if got := Plan(s.input()); count(got, TransferLeader) > 0 {
+		t.Errorf("leaders at rest: %v", got)
+	}
+	clear(s.recent.Leaders)
+	if got := Plan(s.input()); count(got, TransferLeader) != 2 {
+		t.Errorf("n1 leads all: %v", got)
+	}
+}
+
+// What two transfers can even out is not copied.
+func TestLeadersMoveBeforeSlots(t *testing.T) {
+	s := rested(t, 3, Options{Groups: 6}, nil)
+	var hot []uint32 // both led by one node
+	for id, leader := range s.leaders {
+		if leader == "n2" && id != 0 {
+			hot = append(hot, id)
+		}
+	}
+	if len(hot) != 2 {
+		t.Fatalf("n2 leads %v", hot)
+	}
+	moves := s.moves
+	s.heat = slotHeat(func(slot int) float64 {
+		if slices.Contains(hot, s.m.Owner[slot]) {
+			return 1
+		}
+		return 0.4
+	})
+	if got := Plan(s.input()); len(got) == 0 || got[0].Kind != TransferLeader || !strings.Contains(got[0].Reason, "n2 serves 1.7 x a node's share") {
+		t.Fatalf("%v", got)
+	}
+	s.rest(200)
+	if f := s.factor(); f > 1.2 {
+		t.Errorf("busiest node at %.2f x the mean", f)
+	}
+	if s.moves > moves+1 { // 1+0.4, 1+0.4 and 0.4+0.4 of 4.6 are not quite even
+		t.Errorf("%d moves of slots", s.moves-moves)
+	}
+}
+
+// A node that leads nothing gets the group that it can bear, and then slots.
+func TestNodeWithoutALeadGetsALightGroup(t *testing.T) {
+	s := rested(t, 2, Options{}, nil)
+	for slot := range s.m.Owner {
+		s.m.Owner[slot] = 1
+	}
+	s.leaders[1], s.leaders[2] = "n1", "n1"
+	s.nodes["n1"] = Node{Weight: 2}
+	s.heat = slotHeat(func(int) float64 { return 2 })
+	if got := Plan(s.input()); len(got) != 1 || got[0].Kind != TransferLeader || got[0].Group != 2 {
+		t.Fatalf("%v", got)
+	}
+	s.rest(200)
+	if byNode, total := s.loads(); byNode["n1"]/2 > 1.2*total/3 {
+		t.Errorf("%v", byNode)
+	}
+}
+
+func TestNothingMovesWhileTheBalancerIsOff(t *testing.T) {
+	s := rested(t, 5, Options{ReplaceAfter: 10 * time.Second}, nil)
+	s.m.Balance = false
+	s.heat = zipf(100_000, 30_000, "key")
+	s.join()
+	s.down["n1"] = true
+	moves, groups, kinds := s.moves, len(s.m.Groups), map[Kind]int{}
+	for range 40 {
+		for _, a := range s.round() {
+			kinds[a.Kind]++
+		}
+	}
+	if s.moves > moves || len(s.m.Groups) > groups || kinds[TransferLeader] > 0 || noted(s.notes, "balancer is off") != 1 {
+		t.Errorf("%v, %q", kinds, s.notes)
+	}
+	if kinds[RemoveReplica] == 0 {
+		t.Errorf("the dead node is not replaced: %v, %q", kinds, s.notes)
+	}
+}
+
+func TestNothingIsTakenFromGroupsWithoutQuorum(t *testing.T) {
+	s := rested(t, 6, Options{ReplaceAfter: 10 * time.Second}, nil)
+	g := &s.m.Groups[1]
+	s.down[g.Replicas[0].Node], s.down[g.Replicas[1].Node] = true, true
+	for range 60 {
+		for _, a := range s.round() {
+			if a.Group == g.ID || a.From == g.ID || a.To == g.ID {
+				t.Fatalf("%v, but it has no quorum", a)
+			}
+		}
+	}
+	if noted(s.notes, "group 1 has no quorum, only 1 of 3 voters live") != 1 {
+		t.Errorf("%q", s.notes)
+	}
+}
+
+func TestThreeNodesKeepTheDeadOnesSeat(t *testing.T) {
+	s := rested(t, 3, Options{ReplaceAfter: 10 * time.Second}, nil)
+	s.down["n2"] = true
+	for range 60 {
+		for _, a := range s.round() {
+			if a.Kind != TransferLeader {
+				t.Fatalf("there is no other node, but: %v", a)
+			}
+		}
+	}
+	if noted(s.notes, "only 2 such nodes live") != 1 {
+		t.Errorf("%q", s.notes)
+	}
+}
+
+func TestPromotableLeavesSeatsOfTheController(t *testing.T) {
+	s := newSim(t.Fatalf, 1, 8, Options{})
+	s.rest(100)
+	voters := func() (n int) {
+		v, _ := s.quorum(&s.m.Groups[0])
+		return v
+	}
+	if voters() != 5 || len(s.m.Groups[0].Replicas) != 8 {
+		t.Fatalf("%+v", s.m.Groups[0])
+	}
+	if got := Promotable(s.input(), shard.Controller); len(got) != 0 {
+		t.Errorf("all seats are taken, yet %v", got)
+	}
+	in := s.input()
+	in.Nodes[s.leaders[0]] = Node{Silent: time.Hour}
+	if got := Promotable(in, shard.Controller); len(got) != 1 {
+		t.Errorf("one is dead: %v", got)
+	}
+	if got := Promotable(in, 99); got != nil {
+		t.Errorf("no such group: %v", got)
+	}
+}
+
+// Keys are the price: of slots as hot, those with fewer keys go, and
+// what does not pay stays.
+func TestPriceOfAMove(t *testing.T) {
+	s := rested(t, 3, Options{}, nil)
+	s.heat = slotHeat(func(slot int) float64 {
+		if slot < 20 {
+			return 50
+		}
+		return 0
+	})
+	in := s.input()
+	in.Keys = make([]uint64, 20)
+	for i := range in.Keys {
+		in.Keys[i] = 10_000
+		if i%4 > 0 {
+			in.Keys[i] = 10
+		}
+	}
+	got := Plan(in)
+	if count(got, MoveSlots) == 0 {
+		t.Fatal("nothing is moved")
+	}
+	for _, a := range got {
+		for _, r := range a.Slots {
+			if r.From()%4 == 0 || r.From()/4 != r.To()/4 {
+				t.Errorf("%v: it holds many keys", a)
+			}
+		}
+	}
+	for i := range in.Keys {
+		in.Keys[i] = 1e6
+	}
+	if got := Plan(in); count(got, MoveSlots) > 0 {
+		t.Errorf("20 million keys for 1000 ops/s: %v", got)
+	}
+}
+
+func TestMostUrgentFirst(t *testing.T) {
+	s := rested(t, 6, Options{ReplaceAfter: 10 * time.Second, Actions: 2}, nil)
+	s.heat = zipf(100_000, 30_000, "key")
+	s.down["n3"] = true
+	s.pass(time.Hour)
+	s.settle()
+	if got := Plan(s.input()); len(got) != 2 || got[0].Group != 0 || got[1].Kind != AddReplica || got[1].Reason != "n3 has been silent for more than 10s" {
+		t.Errorf("%v", got)
+	}
+}
+
+// Soft state may be anything: late, missing, of groups and nodes that are gone.
+// A plan is the same for the same input, which it leaves alone.
+func TestPlanIsAPureFunction(t *testing.T) {
+	base := newSim(t.Fatalf, 1, 5, Options{})
+	base.rest(100)
+	names := []string{"n1", "n2", "n3", "n4", "n5", "gone", ""}
+	rapid.Check(t, func(t *rapid.T) {
+		in := base.input()
+		in.Nodes, in.Leaders = map[string]Node{}, map[uint32]string{}
+		for range rapid.IntRange(0, 8).Draw(t, "nodes") {
+			silent := rapid.SampledFrom([]time.Duration{0, -time.Second, time.Second, time.Minute, time.Hour}).Draw(t, "silent")
+			in.Nodes[rapid.SampledFrom(names).Draw(t, "node")] = Node{silent, rapid.Float64Range(-1, 10).Draw(t, "weight")}
+		}
+		for range rapid.IntRange(0, 8).Draw(t, "leaders") {
+			in.Leaders[rapid.Uint32Max(9).Draw(t, "group")] = rapid.SampledFrom(names).Draw(t, "leader")
+		}
+		for range rapid.IntRange(0, 30).Draw(t, "heat") {
+			in.Heat = append(in.Heat, heat.SlotHeat{Slot: rapid.Uint16().Draw(t, "slot"), Reads: rapid.Float64Range(0, 1e9).Draw(t, "ops")})
+		}
+		in.Keys = rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "keys")
+		in.Map.Nodes[rapid.IntRange(0, 4).Draw(t, "drains")].State = shard.Draining
+		before := in
+		before.Map = in.Map.Clone()
+		before.Heat = slices.Clone(in.Heat)
+		actions, notes := Explain(in)
+		again, notesAgain := Explain(in)
+		if !reflect.DeepEqual(actions, again) || !reflect.DeepEqual(notes, notesAgain) {
+			t.Fatalf("not the same twice: %v %v", actions, again)
+		}
+		if !reflect.DeepEqual(in, before) {
+			t.Fatal("the input is changed")
+		}
+	})
+}
