@@ -17,15 +17,16 @@ import (
 
 // Methods of the calls between nodes. The numbers are part of the protocol.
 const (
-	callHello     uint8 = 1 // who are you -> JSON hello
-	callPlace     uint8 = 2 // record me and tell my place: JSON placeRequest -> JSON place
-	callReadIndex uint8 = 3 // group 4 bytes, applied 8 bytes -> index 8 bytes
-	callStatus    uint8 = 4 // -> JSON localStatus
-	callDo        uint8 = 5 // a command as RESP array -> its reply in RESP3
-	callSnapshot  uint8 = 6 // group 4 bytes: take a snapshot
-	callReport    uint8 = 7 // JSON report -> JSON bulletin, once there is news
-	callControl   uint8 = 8 // a change of the map -> JSON controller.Reply
-	callMembers   uint8 = 9 // group 4 bytes -> JSON list of its members' replica ids
+	callHello     uint8 = 1  // who are you -> JSON hello
+	callPlace     uint8 = 2  // record me and tell my place: JSON placeRequest -> JSON place
+	callReadIndex uint8 = 3  // group 4 bytes, applied 8 bytes -> index 8 bytes
+	callStatus    uint8 = 4  // -> JSON localStatus
+	callDo        uint8 = 5  // a command as RESP array -> its reply in RESP3
+	callSnapshot  uint8 = 6  // group 4 bytes: take a snapshot
+	callReport    uint8 = 7  // JSON report -> JSON bulletin, once there is news
+	callControl   uint8 = 8  // a change of the map -> JSON controller.Reply
+	callMembers   uint8 = 9  // group 4 bytes -> JSON list of its members' replica ids
+	callLead      uint8 = 10 // hand a group over: JSON leadOrder
 )
 
 // Errors that callers see while a node or the controller is not ready.
@@ -77,6 +78,12 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 			return nil, err
 		}
 		return json.Marshal(now)
+	case callLead:
+		var order leadOrder
+		if err := json.Unmarshal(payload, &order); err != nil {
+			return nil, fmt.Errorf("an order about leadership: %w", err)
+		}
+		return nil, n.handGroup(order)
 	case callControl:
 		g := n.group(shard.Controller)
 		if g == nil || !g.Serving() {

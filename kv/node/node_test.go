@@ -11,6 +11,7 @@ import (
 	"raftkv/kv"
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 	"raftkv/tests/cluster"
 )
 
@@ -121,6 +122,21 @@ func TestNodesJoinAndReplicasMove(t *testing.T) {
 	}
 	if got := c.do(n4, "GET", "a"); got != "1" {
 		t.Errorf("a by way of n4 is %q", got)
+	}
+
+	for _, to := range []string{"n3", "n1"} { // wherever the order is given
+		cluster.Eventually(t, to+" leading group 1", func() error {
+			if err := n4.carryOut(t.Context(), n4.shardMap(), plan.Action{Kind: plan.TransferLeader, Group: 1, Node: to}); err != nil {
+				return err
+			}
+			if !c.all[to].group(1).Serving() {
+				return errors.New("it does not yet")
+			}
+			return nil
+		})
+	}
+	if err := n4.letLead(t.Context(), leadOrder{1, "n4"}); err == nil {
+		t.Error("n4 is to lead a group that it has no replica of")
 	}
 
 	old := n1.group(1)
