@@ -75,7 +75,11 @@ func writeReplica(dir string, f replicaFile) error {
 	return writeJSON(replicaPath(dir), f)
 }
 
-// groupsOnDisk lists the groups that have a folder here.
+// deletedSuffix marks folders that are being deleted.
+const deletedSuffix = ".deleted"
+
+// groupsOnDisk lists the groups that have a folder here, and removes what is left of
+// folders that were being deleted.
 func (n *Node) groupsOnDisk() ([]uint32, error) {
 	entries, err := os.ReadDir(filepath.Join(n.config.Dir, "groups"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,6 +87,12 @@ func (n *Node) groupsOnDisk() ([]uint32, error) {
 	}
 	var out []uint32
 	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), deletedSuffix) { // what a crash left of it
+			if err := os.RemoveAll(filepath.Join(n.config.Dir, "groups", e.Name())); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		// Others are folders that were set aside.
 		if id, err := strconv.ParseUint(e.Name(), 10, 32); err == nil && e.IsDir() {
 			out = append(out, uint32(id))

@@ -175,7 +175,7 @@ func (n *Node) removeGroup(g *group.Group) error {
 // it left after a crash, that would be taken for damage.
 func (n *Node) deleteFolder(group uint32) error {
 	dir := n.groupDir(group)
-	gone := dir + ".deleted"
+	gone := dir + deletedSuffix
 	if err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone)); err != nil {
 		return err
 	}
