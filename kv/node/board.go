@@ -66,15 +66,17 @@ type told struct {
 
 func newBoard() *board { return &board{now: new(bulletin), changed: make(chan struct{})} }
 
-// begin empties the board if another term has come.
-func (b *board) begin(term uint64) {
+// begin clears the board if another term has come. It begins with what the node
+// knew from its predecessor, so that nobody's routes are gone until all have
+// reported.
+func (b *board) begin(term uint64, known *bulletin) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
 		b.loads = make(map[uint32]told)
 		// Versions of different leaders must differ: nodes ask for what is newer.
-		b.post(&bulletin{Version: term << 32})
+		b.post(&bulletin{Version: term << 32, Leaders: known.Leaders})
 	}
 }
 
@@ -256,7 +258,7 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 	if g == nil || !g.Serving() {
 		return nil, errNoController
 	}
-	n.board.begin(g.Term())
+	n.board.begin(g.Term(), n.bulletin.Load())
 	n.board.enter(r)
 	n.board.measure(r)
 	return n.board.wait(ctx, r.Seen), nil

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// The board believes the newest term, forgets what a node no longer says, and is
-// empty for a new leader.
+// The board believes the newest term, forgets what a node no longer says, and a new
+// leader goes on with what was known.
 func TestBoard(t *testing.T) {
 	b := newBoard()
-	b.begin(7)
+	b.begin(7, new(bulletin))
 	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}})
 	b.enter(report{Node: "n2", Leads: map[uint32]uint64{1: 4}})
 	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}}) // n1 has not noticed
@@ -29,20 +29,25 @@ func TestBoard(t *testing.T) {
 		t.Errorf("n1 leads nothing any more: %+v, before: %+v", after, now)
 	}
 	before, _ := b.read()
-	b.begin(7)
+	b.begin(7, new(bulletin))
 	if same, _ := b.read(); same != before {
 		t.Error("the same term begins anew")
 	}
-	b.begin(8)
-	if fresh, _ := b.read(); len(fresh.Leaders) != 0 || fresh.Version <= before.Version {
+	b.begin(8, now)
+	fresh, _ := b.read()
+	if len(fresh.Leaders) != 2 || fresh.Version <= before.Version {
 		t.Errorf("a new leader begins with %+v after version %d", fresh, before.Version)
+	}
+	b.enter(report{Node: "n1"})
+	if after, _ := b.read(); len(after.Leaders) != 1 || len(now.Leaders) != 2 {
+		t.Errorf("when n1 has reported: %+v, before %+v", after, now)
 	}
 }
 
 // Whoever waits for news gets them at once.
 func TestBoardWakesThoseWhoWait(t *testing.T) {
 	b := newBoard()
-	b.begin(1)
+	b.begin(1, new(bulletin))
 	now, _ := b.read()
 	got := make(chan *bulletin)
 	go func() { got <- b.wait(context.Background(), now.Version) }()

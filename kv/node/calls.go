@@ -26,8 +26,8 @@ const (
 	callReport    uint8 = 7  // JSON report -> JSON bulletin, once there is news
 	callControl   uint8 = 8  // a change of the map -> JSON controller.Reply
 	callMembers   uint8 = 9  // group 4 bytes -> JSON list of its members' replica ids
-	callMove      uint8 = 10 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
-	callHandOver  uint8 = 11 // group 4 bytes, node: let it lead
+	callLead      uint8 = 10 // hand a group over: JSON leadOrder
+	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
 // Errors that callers see while a node or the controller is not ready.
@@ -79,10 +79,14 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 			return nil, err
 		}
 		return json.Marshal(now)
-	case callHandOver:
-		return n.serveHandOver(payload)
 	case callMove:
 		return n.serveMove(ctx, payload)
+	case callLead:
+		var order leadOrder
+		if err := json.Unmarshal(payload, &order); err != nil {
+			return nil, fmt.Errorf("an order about leadership: %w", err)
+		}
+		return nil, n.handGroup(order)
 	case callControl:
 		g := n.group(shard.Controller)
 		if g == nil || !g.Serving() {

@@ -77,23 +77,6 @@ func (n *Node) changeMap(_ context.Context, change []byte) ([]byte, error) {
 	return reply.Str, nil
 }
 
-// decision is one change of the map, with the reason for it in words.
-type decision struct {
-	change []byte
-	reason string
-}
-
-// carryOut makes one decision true in the map; the nodes' loops do the rest.
-// Whatever plans for the cluster acts through it alone.
-func (n *Node) carryOut(ctx context.Context, d decision) error {
-	reply, err := n.control(ctx, d.change)
-	if err != nil {
-		return err
-	}
-	n.log.Info(d.reason, "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(d.change))
-	return nil
-}
-
 // lead does the controller's work, on the leader of group 0: it sees who lives,
 // and takes the next step towards what the cluster shall be.
 func (n *Node) lead(ctx context.Context) {
@@ -101,23 +84,25 @@ func (n *Node) lead(ctx context.Context) {
 	if g == nil || !g.Serving() || !n.isMember() {
 		return
 	}
-	n.board.begin(g.Term())
+	n.board.begin(g.Term(), n.bulletin.Load())
 	n.lookForDead(g)
 	n.mu.Lock()
 	begin := n.identity.Initial
 	n.mu.Unlock()
 	now, _ := n.board.read()
 	for range maxDecisions {
-		d := nextDecision(n.shardMap(), now, begin)
-		if ctx.Err() != nil {
-			return
-		}
-		if d == nil {
+		m := n.shardMap()
+		var err error
+		if change, reason := settleFounding(m, now); change != nil {
+			err = n.changeFor(ctx, m, change, reason)
+		} else if a := beginCluster(m, begin); a != nil {
+			err = n.carryOut(ctx, m, *a)
+		} else {
 			n.followPlan(ctx, g)
 			return
 		}
-		if err := n.carryOut(ctx, *d); err != nil {
-			n.logFailure("a decision was not carried out", shard.Controller, err)
+		n.logFailure("a decision was not carried out", shard.Controller, err)
+		if err != nil {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"raftkv/kv/raftlog"
+	"raftkv/shard"
 	"raftkv/shard/controller"
 	"raftkv/snapshot"
 )
@@ -45,6 +46,19 @@ func (n *Node) setAside(id uint32, replica string, reason error) error {
 		return err
 	}
 	return writeReplica(dir, replicaFile{Replica: replica, Lost: true})
+}
+
+// recoverDamaged sets a damaged replica aside and asks for another one, if the group
+// has others; else the node stops.
+func (n *Node) recoverDamaged(ctx context.Context, placed *shard.Group, replica string, err error) error {
+	if !damaged(err) || len(placed.Replicas) < 2 {
+		n.fail(n.explain(err))
+		return err
+	}
+	if err := n.setAside(placed.ID, replica, err); err != nil {
+		return err
+	}
+	return n.replaceLost(ctx, placed.ID, replica)
 }
 
 // replaceLost asks for a new id for a replica whose files are lost. The map

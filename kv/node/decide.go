@@ -6,67 +6,54 @@ import (
 
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 )
 
 // replicasWanted is how many replicas a group shall have, if there are nodes.
 const replicasWanted = 3
 
-// nextDecision returns the next step by which a new cluster gets its groups and
-// slots; nil if there is nothing to do. What comes later is the planner's.
-// It is a pure function: whoever leads the controller goes on where the last one
-// stopped.
-func nextDecision(m *shard.Map, now *bulletin, begin initial) *decision {
-	if d := beginAnew(m); d != nil {
-		return d
+// settleFounding returns the change of the map by which the founding of a group
+// ends, and the reason; nil if there is none to end.
+func settleFounding(m *shard.Map, now *bulletin) (change []byte, reason string) {
+	whole := min(replicasWanted, len(activeNodes(m, nil)))
+	if len(dataGroups(m)) == 0 && whole > 0 && !m.Balance {
+		return controller.SetBalance(true), "a new cluster: the balancer is on"
 	}
 	for i := range m.Groups {
 		g := &m.Groups[i]
-		if lead := now.Leaders[g.ID]; !g.Founded && lead.Node != "" {
-			return decide(m, controller.FoundGroup(g.ID), "group %d is founded: %s leads it", g.ID, lead.Node)
+		switch lead := now.Leaders[g.ID]; {
+		case g.Founded:
+		case len(g.Replicas) < whole && slices.Contains(m.Owner[:], shard.Controller):
+			// A first group lost a replica before it was founded, as when a node was
+			// wiped. Some replicas may have begun it with that one and others without
+			// it: raft would not notice that they differ. It has had no slots.
+			return controller.RemoveGroup(g.ID), fmt.Sprintf("a new cluster: group %d has %d replicas of %d before it is founded, and begins anew", g.ID, len(g.Replicas), whole)
+		case lead.Node != "":
+			return controller.FoundGroup(g.ID), fmt.Sprintf("group %d is founded: %s leads it", g.ID, lead.Node)
 		}
 	}
-	return beginCluster(m, begin)
-}
-
-// decide makes a decision that holds for this map alone: it was made by its sight.
-func decide(m *shard.Map, change []byte, reason string, args ...any) *decision {
-	return &decision{change: controller.At(m.Epoch, change), reason: fmt.Sprintf(reason, args...)}
+	return nil, ""
 }
 
 // beginCluster makes the first groups, and gives each of them its part of the
 // slots once it is founded.
-func beginCluster(m *shard.Map, begin initial) *decision {
+func beginCluster(m *shard.Map, begin initial) *plan.Action {
 	groups := dataGroups(m)
 	nodes := activeNodes(m, nil)
-	if len(groups) == 0 && len(nodes) > 0 && !m.Balance {
-		return decide(m, controller.SetBalance(true), "a new cluster: the balancer is on")
-	}
 	switch want := begin.groups(); {
 	case !slices.Contains(m.Owner[:], shard.Controller) || len(nodes) < begin.Nodes || len(nodes) == 0:
 		return nil
 	case len(groups) < want:
 		on := rotation(nodes, len(groups), replicasWanted)
-		return decide(m, controller.AddGroup(on), "a new cluster: group %d of %d, on %v", len(groups)+1, want, on)
+		return &plan.Action{Kind: plan.AddGroup, Nodes: on, Reason: fmt.Sprintf("a new cluster, group %d of %d", len(groups)+1, want)}
 	}
 	for i, g := range groups {
 		part := shard.Range{uint16(i * shard.Slots / len(groups)), uint16((i+1)*shard.Slots/len(groups) - 1)}
 		if g.Founded && m.Owner[part.From()] == shard.Controller {
-			return decide(m, controller.AssignSlots(g.ID, []shard.Range{part}), "a new cluster: slots %v begin in group %d", part, g.ID)
-		}
-	}
-	return nil
-}
-
-// beginAnew gives up a first group that lost a replica before it was founded, as
-// when a node was wiped. Some replicas may have begun it with that one and others
-// without it: raft would not notice that they differ. It has had no slots.
-func beginAnew(m *shard.Map) *decision {
-	if !slices.Contains(m.Owner[:], shard.Controller) {
-		return nil
-	}
-	for _, g := range dataGroups(m) {
-		if whole := min(replicasWanted, len(activeNodes(m, nil))); !g.Founded && len(g.Replicas) < whole {
-			return decide(m, controller.RemoveGroup(g.ID), "a new cluster: group %d has %d replicas of %d before it is founded, and begins anew", g.ID, len(g.Replicas), whole)
+			return &plan.Action{
+				Kind: plan.AssignSlots, Assign: []plan.Assignment{{Group: g.ID, Slots: []shard.Range{part}}},
+				Reason: fmt.Sprintf("a new cluster, slots %v begin in group %d", part, g.ID),
+			}
 		}
 	}
 	return nil

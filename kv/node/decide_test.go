@@ -10,6 +10,7 @@ import (
 
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 )
 
 // newMap returns the controller's state with n nodes.
@@ -47,18 +48,42 @@ func settleMap(t interface {
 				}
 			}
 		}
-		d := nextDecision(s.Map(), now, begin)
-		if d == nil {
+		if !decideOnce(t, s, now, begin) {
 			return
-		}
-		if d.reason == "" {
-			t.Fatal("a decision without a reason")
-		}
-		if _, err := s.Apply(d.change); err != nil {
-			t.Fatalf("%s: %v", d.reason, err)
 		}
 	}
 	t.Fatal("the decisions do not end")
+}
+
+// decideOnce carries out the next decision, if there is one.
+func decideOnce(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, s *controller.State, now *bulletin, begin initial) bool {
+	m := s.Map()
+	change, reason := settleFounding(m, now)
+	if change == nil {
+		a := beginCluster(m, begin)
+		if a == nil {
+			return false
+		}
+		reason = a.Reason
+		switch a.Kind {
+		case plan.AddGroup:
+			change = controller.AddGroup(a.Nodes)
+		case plan.AssignSlots:
+			change = controller.AssignSlots(a.Assign[0].Group, a.Assign[0].Slots)
+		case plan.AddReplica:
+			change = controller.AddReplica(a.Group, a.Node)
+		}
+	}
+	if reason == "" {
+		t.Fatal("a decision without a reason")
+	}
+	if _, err := s.Apply(change); err != nil {
+		t.Fatalf("%s: %v", reason, err)
+	}
+	return true
 }
 
 // Any new cluster comes to have all slots owned, evenly, and replicas and leaders
@@ -123,20 +148,10 @@ func TestBeginningWaitsForNodes(t *testing.T) {
 func TestGroupBeginsAnew(t *testing.T) {
 	s := newMap(t, 3)
 	begin := initial{Groups: 1, Nodes: 3}
-	apply := func(d *decision) {
-		t.Helper()
-		if d == nil {
-			t.Fatal("nothing is decided")
-		}
-		if _, err := s.Apply(d.change); err != nil {
-			t.Fatal(err)
-		}
-	}
-	apply(nextDecision(s.Map(), new(bulletin), begin)) // the balancer is on
-	apply(nextDecision(s.Map(), new(bulletin), begin)) // a group
+	decideOnce(t, s, new(bulletin), begin) // the balancer is on
+	decideOnce(t, s, new(bulletin), begin) // a group
 	putNode(t, s, "n3", "2")
-	half := &bulletin{Leaders: map[uint32]leading{1: {Node: "n1"}}}
-	apply(nextDecision(s.Map(), half, begin))
+	decideOnce(t, s, &bulletin{Leaders: map[uint32]leading{1: {Node: "n1"}}}, begin)
 	settleMap(t, s, begin)
 	if m := s.Map(); m.Group(1) != nil || m.Group(2) == nil || len(m.Group(2).Replicas) != 3 || m.Owner[0] != 2 {
 		t.Errorf("groups are %+v", m.Groups)

@@ -11,6 +11,7 @@ import (
 	"raftkv/kv"
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 	"raftkv/tests/cluster"
 )
 
@@ -124,10 +125,23 @@ func TestNodesJoinAndReplicasMove(t *testing.T) {
 		t.Errorf("a by way of n4 is %q", got)
 	}
 
+	for _, to := range []string{"n3", "n1"} { // wherever the order is given
+		cluster.Eventually(t, to+" leading group 1", func() error {
+			if err := n4.carryOut(t.Context(), n4.shardMap(), plan.Action{Kind: plan.TransferLeader, Group: 1, Node: to}); err != nil {
+				return err
+			}
+			if !c.all[to].group(1).Serving() {
+				return errors.New("it does not yet")
+			}
+			return nil
+		})
+	}
+	if err := n4.letLead(t.Context(), leadOrder{1, "n4"}); err == nil {
+		t.Error("n4 is to lead a group that it has no replica of")
+	}
+
 	old := n1.group(1)
-	c.change(n2, controller.AddReplica(1, "n4"))
-	c.voters("n1", "n2", "n3", "n4")
-	c.change(n4, controller.RemoveReplica(1, string(old.Replica())))
+	c.change(n2, controller.Drain("n1"))
 	c.voters("n2", "n3", "n4")
 	cluster.Eventually(t, "no replica on n1", func() error {
 		if n1.group(1) != nil {
@@ -154,8 +168,9 @@ func TestNodesJoinAndReplicasMove(t *testing.T) {
 	}
 
 	// The replica comes back, under another id.
-	c.change(n1, controller.AddReplica(1, "n1"))
-	c.voters("n1", "n2", "n3", "n4")
+	c.change(n1, controller.Undrain("n1"))
+	c.change(n1, controller.Drain("n2"))
+	c.voters("n1", "n3", "n4")
 	if g := n1.group(1); g == nil || g.Replica() == old.Replica() {
 		t.Errorf("n1 has %v again, it was %s", g, old.Replica())
 	}

@@ -10,7 +10,6 @@ import (
 
 	"raftkv/kv/group"
 	"raftkv/shard"
-	"raftkv/shard/controller"
 	"raftkv/shard/heat"
 	"raftkv/shard/plan"
 )
@@ -107,45 +106,25 @@ func (n *Node) followPlan(ctx context.Context, g *group.Group) {
 		return
 	}
 	for _, a := range plan.Plan(n.planInput(g)) {
-		if err := n.act(ctx, m, a); err != nil {
+		// All actions of a plan may be carried out together: each is for the newest map.
+		if err := n.act(ctx, n.shardMap(), a); err != nil {
 			n.logFailure("an action was not carried out", shard.Controller, fmt.Errorf("%s: %w", a, err))
 		}
 	}
 }
 
-// act carries one action of a plan out.
+// act carries one action of a plan out, and remembers it for the next plans.
 func (n *Node) act(ctx context.Context, m *shard.Map, a plan.Action) error {
 	p := &n.planning
-	change := func(command []byte) error {
-		return n.carryOut(ctx, decision{change: command, reason: a.String()})
-	}
+	p.mu.Lock()
 	switch a.Kind {
-	case plan.AddGroup:
-		return change(controller.At(m.Epoch, controller.AddGroup(a.Nodes)))
-	case plan.AssignSlots:
-		for _, to := range a.Assign {
-			if err := change(controller.AssignSlots(to.Group, to.Slots)); err != nil {
-				return err
-			}
-		}
-		return nil
-	case plan.AddReplica:
-		return change(controller.AddReplica(a.Group, a.Node))
-	case plan.RemoveReplica:
-		return change(controller.RemoveReplica(a.Group, a.Replica))
 	case plan.MoveSlots:
-		p.mu.Lock()
 		for slot := range shard.Each(a.Slots) {
 			p.recent.Slots[slot] = time.Now()
 		}
-		p.mu.Unlock()
-		return change(controller.StartMigration(a.Slots, a.From, a.To, a.Reason))
 	case plan.TransferLeader:
-		p.mu.Lock()
 		p.recent.Leaders[a.Group] = time.Now()
-		p.mu.Unlock()
-		n.log.Info(a.String(), "topic", "leadership", "group", a.Group)
-		return n.MoveLeader(ctx, a.Group, a.Node)
 	}
-	return fmt.Errorf("an action of kind %q is not known", a.Kind)
+	p.mu.Unlock()
+	return n.carryOut(ctx, m, a)
 }

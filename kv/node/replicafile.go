@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv/raftlog"
 )
 
 const replicaFormat = 1
@@ -34,8 +36,8 @@ func (n *Node) groupDir(group uint32) string {
 
 func replicaPath(dir string) string { return filepath.Join(dir, "replica.json") }
 
-// readReplica returns nil if the folder has no replica. Files without a replica
-// that they belong to are an error.
+// readReplica returns nil if the folder has no replica. It fails with
+// raftlog.ErrDamaged if it cannot be told which one it has.
 func readReplica(dir string) (*replicaFile, error) {
 	path := replicaPath(dir)
 	b, err := os.ReadFile(path)
@@ -43,7 +45,7 @@ func readReplica(dir string) (*replicaFile, error) {
 		files, _ := os.ReadDir(dir)
 		for _, f := range files {
 			if !strings.HasPrefix(f.Name(), filepath.Base(path)) { // a half-written one
-				return nil, fmt.Errorf("%s is missing, so whose files lie beside it is not known: move the folder away, and the replica gets its data from the others", path)
+				return nil, fmt.Errorf("%w: %s is missing, so whose files lie beside it is not known", raftlog.ErrDamaged, path)
 			}
 		}
 		return nil, nil
@@ -53,9 +55,12 @@ func readReplica(dir string) (*replicaFile, error) {
 	}
 	f := new(replicaFile)
 	if err := json.Unmarshal(b, f); err != nil {
-		return nil, fmt.Errorf("%s does not parse: %w", path, err)
+		return nil, fmt.Errorf("%w: %s does not parse: %v", raftlog.ErrDamaged, path, err)
 	}
-	if f.Format != replicaFormat || f.Replica == "" {
+	if f.Replica == "" && !f.Lost {
+		return nil, fmt.Errorf("%w: %s names no replica", raftlog.ErrDamaged, path)
+	}
+	if f.Format != replicaFormat {
 		return nil, fmt.Errorf("%s has format %d, this program knows %d", path, f.Format, replicaFormat)
 	}
 	return f, nil
@@ -70,7 +75,11 @@ func writeReplica(dir string, f replicaFile) error {
 	return writeJSON(replicaPath(dir), f)
 }
 
-// groupsOnDisk lists the groups that have a folder here.
+// deletedSuffix marks folders that are being deleted.
+const deletedSuffix = ".deleted"
+
+// groupsOnDisk lists the groups that have a folder here, and removes what is left of
+// folders that were being deleted.
 func (n *Node) groupsOnDisk() ([]uint32, error) {
 	entries, err := os.ReadDir(filepath.Join(n.config.Dir, "groups"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +87,12 @@ func (n *Node) groupsOnDisk() ([]uint32, error) {
 	}
 	var out []uint32
 	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), deletedSuffix) { // what a crash left of it
+			if err := os.RemoveAll(filepath.Join(n.config.Dir, "groups", e.Name())); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		// Others are folders that were set aside.
 		if id, err := strconv.ParseUint(e.Name(), 10, 32); err == nil && e.IsDir() {
 			out = append(out, uint32(id))

@@ -17,8 +17,11 @@ import (
 // node that begins a cluster makes the controller's group here.
 func (n *Node) openAll() error {
 	file, err := readReplica(n.groupDir(shard.Controller))
+	if damaged(err) && n.knowsOthers() {
+		file, err = nil, n.setAside(shard.Controller, "", err)
+	}
 	if err != nil {
-		return err
+		return n.explain(err)
 	}
 	if file == nil && n.identity.Bootstrap {
 		// The controller's group gives its first node this very id.
@@ -37,14 +40,17 @@ func (n *Node) openAll() error {
 		return err
 	}
 	for _, id := range ids {
-		file, err := readReplica(n.groupDir(id))
-		if err != nil {
-			return err
-		}
-		if id == shard.Controller || file == nil || file.Lost {
+		if id == shard.Controller {
 			continue
 		}
-		g, err := group.Open(n.groupConfig(id, file.Replica, nil))
+		file, err := readReplica(n.groupDir(id))
+		var g *group.Group
+		if err == nil {
+			if file == nil || file.Lost {
+				continue
+			}
+			g, err = group.Open(n.groupConfig(id, file.Replica, nil))
+		}
 		switch {
 		case err == nil:
 			n.addGroup(g)
@@ -169,7 +175,7 @@ func (n *Node) removeGroup(g *group.Group) error {
 // it left after a crash, that would be taken for damage.
 func (n *Node) deleteFolder(group uint32) error {
 	dir := n.groupDir(group)
-	gone := dir + ".deleted"
+	gone := dir + deletedSuffix
 	if err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone)); err != nil {
 		return err
 	}
@@ -199,7 +205,7 @@ func (n *Node) openPlaced(ctx context.Context, placed *shard.Group, replica stri
 	id := placed.ID
 	file, err := readReplica(n.groupDir(id))
 	if err != nil {
-		return err
+		return n.recoverDamaged(ctx, placed, replica, err)
 	}
 	if file != nil && file.Replica != replica && epochOf(file.Replica) > epochOf(replica) {
 		return nil // the map is older than the folder: a newer one is on its way
@@ -223,14 +229,8 @@ func (n *Node) openPlaced(ctx context.Context, placed *shard.Group, replica stri
 	case !damaged(err):
 		n.fail(err)
 		return err
-	case len(placed.Replicas) < 2:
-		n.fail(n.explain(err))
-		return err
 	}
-	if err := n.setAside(id, replica, err); err != nil {
-		return err
-	}
-	return n.replaceLost(ctx, id, replica)
+	return n.recoverDamaged(ctx, placed, replica, err)
 }
 
 // founders returns with whom a replica begins a group that has not been founded,

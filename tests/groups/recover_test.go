@@ -62,8 +62,13 @@ func whole(c *cluster.Cluster) {
 // A node one of whose groups has damaged files sets these aside and gets the data
 // again under a new replica id. Its other groups go on as if nothing was.
 func TestDamagedGroupRecoversAlone(t *testing.T) {
-	for _, damagedGroup := range []uint32{0, 2} {
-		t.Run(fmt.Sprint("group ", damagedGroup), func(t *testing.T) {
+	for _, damage := range []struct {
+		group uint32
+		file  string
+		size  int64
+	}{{0, "raft.db", 5000}, {2, "raft.db", 5000}, {1, "replica.json", 10}} {
+		damagedGroup := damage.group
+		t.Run(fmt.Sprintf("group %d %s", damagedGroup, damage.file), func(t *testing.T) {
 			c := cluster.Start(t, cluster.Options{Groups: 3})
 			write(t, c, "before")
 			before, err := replicasOf(c, "n2")
@@ -74,7 +79,7 @@ func TestDamagedGroupRecoversAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			folder := filepath.Join(c.At("n2").Dir, "groups", fmt.Sprint(damagedGroup))
-			if err := os.Truncate(filepath.Join(folder, "raft.db"), 5000); err != nil {
+			if err := os.Truncate(filepath.Join(folder, damage.file), damage.size); err != nil {
 				t.Fatal(err)
 			}
 			write(t, c, "meanwhile")
@@ -105,9 +110,13 @@ func TestDamagedGroupRecoversAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range keys {
-				if reply, err := conn.Do("GET", key(i)); err != nil || string(reply.Str) != "meanwhile" {
-					t.Fatalf("%s on n2 is %q, %v", key(i), reply.Str, err)
-				}
+				// A new replica sends clients to the leader until it has applied its log.
+				c.Eventually("a read of the new replica", func() error {
+					if reply, err := conn.Do("GET", key(i)); err != nil || string(reply.Str) != "meanwhile" {
+						return fmt.Errorf("%s on n2 is %q, %v", key(i), reply.Str, err)
+					}
+					return nil
+				})
 			}
 			c.KillAll()
 			c.StartAll()

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv"
+	"raftkv/shard"
+	"raftkv/shard/controller"
+	"raftkv/shard/plan"
+)
+
+// carryOut makes one action true that was decided at the sight of m: it changes the
+// map, and the nodes' loops do the rest. Whatever plans for the cluster acts through
+// it alone.
+func (n *Node) carryOut(ctx context.Context, m *shard.Map, a plan.Action) error {
+	switch a.Kind {
+	case plan.AddGroup:
+		return n.changeFor(ctx, m, controller.AddGroup(a.Nodes), a.String())
+	case plan.AssignSlots:
+		for _, part := range a.Assign {
+			// Each changes the map, so they cannot all be for m. They need not be: a
+			// slot that has an owner by then is refused.
+			if err := n.change(ctx, controller.AssignSlots(part.Group, part.Slots), a.String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	case plan.AddReplica:
+		return n.changeFor(ctx, m, controller.AddReplica(a.Group, a.Node), a.String())
+	case plan.RemoveReplica:
+		return n.changeFor(ctx, m, controller.RemoveReplica(a.Group, a.Replica), a.String())
+	case plan.MoveSlots:
+		return n.changeFor(ctx, m, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), a.String())
+	case plan.TransferLeader:
+		n.log.Info(a.String(), "topic", "leadership", "group", a.Group, "epoch", m.Epoch)
+		return n.letLead(ctx, leadOrder{Group: a.Group, Node: a.Node})
+	}
+	return fmt.Errorf("an action of kind %q is not known by this version (%s)", a.Kind, n.config.Version)
+}
+
+// changeFor changes the map if it is still m, as it was when the change was decided.
+func (n *Node) changeFor(ctx context.Context, m *shard.Map, change []byte, reason string) error {
+	return n.change(ctx, controller.At(m.Epoch, change), reason)
+}
+
+// change changes the map and tells why.
+func (n *Node) change(ctx context.Context, change []byte, reason string) error {
+	reply, err := n.control(ctx, change)
+	if err == nil {
+		n.log.Info(reason, "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
+	}
+	return err
+}
+
+// leadOrder asks for a group to be led by a node.
+type leadOrder struct {
+	Group uint32 `json:"group"`
+	Node  string `json:"node"`
+}
+
+// letLead hands a group to the voter on a node, wherever its leader is. A group
+// that is led there already stays so.
+func (n *Node) letLead(ctx context.Context, order leadOrder) error {
+	if g := n.group(order.Group); g != nil && g.Serving() {
+		return n.handGroup(order)
+	}
+	peer := n.peerOf(n.leaderOf(order.Group))
+	if peer == "" || peer == n.config.Peer {
+		return kv.ErrNoLeader
+	}
+	request, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
+	_, err = n.transport.Call(ctx, peer, callLead, request)
+	return err
+}
+
+// handGroup hands a group that this node leads to the voter on another.
+func (n *Node) handGroup(order leadOrder) error {
+	g := n.group(order.Group)
+	if g == nil || !g.Serving() {
+		return kv.ErrNoLeader
+	}
+	for _, s := range g.Servers() {
+		switch {
+		case nodeOf(s.ID) != order.Node || s.Suffrage != raft.Voter:
+		case s.ID == g.Replica():
+			return nil
+		case !g.CaughtUp(s.ID):
+			return fmt.Errorf("%s of group %d lags behind: writes would wait for it; try again", s.ID, order.Group)
+		default:
+			return g.TransferLeadership(s.ID)
+		}
+	}
+	return fmt.Errorf("group %d has no voter on node %s", order.Group, order.Node)
+}
