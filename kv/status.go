@@ -75,3 +75,17 @@ type SnapshotStatus struct {
 	AtMS   int64  `json:"at_ms,omitempty"`   // when it was finished, Unix time
 	TookMS int64  `json:"took_ms,omitempty"` // how long writing took
 }
+
+// PlanStatus is what GET /v1/balance/plan answers: what the balancer would do now.
+type PlanStatus struct {
+	Epoch   uint64          `json:"epoch"`
+	Balance bool            `json:"balance"` // whether it would do it
+	Actions []PlannedAction `json:"actions"`
+	Notes   []string        `json:"notes"` // what is well, and what no move can better
+}
+
+// PlannedAction is one thing that the balancer would do.
+type PlannedAction struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"` // with the reason, for a person
+}

@@ -30,6 +30,8 @@ type Node interface {
 	// Map returns the shard map of an epoch, or the newest if epoch is 0. It fails
 	// with controller.ErrNoMap for one that is not known.
 	Map(epoch uint64) (*shard.Map, error)
+	// PlanNow returns what the balancer would do now.
+	PlanNow(ctx context.Context) (kv.PlanStatus, error)
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -65,6 +67,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("DELETE /v1/kv/{key...}", h.authorized(h.del))
 	mux.HandleFunc("GET /v1/status", h.status)
 	mux.HandleFunc("GET /v1/map", h.shardMap)
+	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
@@ -121,6 +124,16 @@ func (h *handler) shardMap(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, m)
 	}
+}
+
+// plan answers what the balancer would do now.
+func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
+	p, err := h.node.PlanNow(r.Context())
+	if err != nil {
+		writeError(w, http.StatusServiceUnavailable, "CLUSTERDOWN "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, p)
 }
 
 // healthy tells a supervisor whether the process should be restarted.

@@ -27,6 +27,7 @@ const (
 	callControl   uint8 = 8  // a change of the map -> JSON controller.Reply
 	callMembers   uint8 = 9  // group 4 bytes -> JSON list of its members' replica ids
 	callLead      uint8 = 10 // hand a group over: JSON leadOrder
+	callPlan      uint8 = 12 // -> JSON kv.PlanStatus, by the controller's leader
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
@@ -79,6 +80,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 			return nil, err
 		}
 		return json.Marshal(now)
+	case callPlan:
+		return n.servePlan()
 	case callMove:
 		return n.serveMove(ctx, payload)
 	case callLead:
