@@ -35,6 +35,7 @@ const (
 type drivers struct {
 	mu      sync.Mutex
 	running map[uint64]*driver // by the migration's epoch
+	ended   map[uint64]bool    // here; the map that this node has may not know yet
 	wait    sync.WaitGroup
 }
 
@@ -53,12 +54,17 @@ func (n *Node) driveMigrations(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.running == nil {
-		d.running = make(map[uint64]*driver)
+		d.running, d.ended = make(map[uint64]*driver), make(map[uint64]bool)
+	}
+	for epoch := range d.ended {
+		if m.Epoch > epoch && !slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == epoch }) {
+			delete(d.ended, epoch)
+		}
 	}
 	terms := make(map[uint64]uint64) // epoch -> term
 	for _, x := range append(n.unrecorded(m), m.Migrations...) {
 		g := n.group(x.From)
-		if g == nil || g.Term() == 0 {
+		if g == nil || g.Term() == 0 || d.ended[x.Epoch] {
 			continue
 		}
 		terms[x.Epoch] = g.Term()
@@ -114,6 +120,9 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 		}
 		n.drivers.mu.Lock()
 		delete(n.drivers.running, x.Epoch)
+		if err == nil {
+			n.drivers.ended[x.Epoch] = true
+		}
 		n.drivers.mu.Unlock()
 		n.nudge()
 	})
