@@ -24,6 +24,7 @@ import (
 // Node is what the API needs of its node. Its methods may be called from any
 // goroutine.
 type Node interface {
+	Admin
 	// Do executes one command on data, wherever its leader is.
 	Do(ctx context.Context, args ...[]byte) kv.Reply
 	Status(ctx context.Context) kv.Status
@@ -68,6 +69,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/status", h.status)
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
+	h.admin(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/eventlog"
 	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/shard"
@@ -106,13 +107,13 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 	n.drivers.running[x.Epoch] = run
 	n.drivers.wait.Go(func() {
 		defer cancel()
-		n.log.Info("migration begins", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
+		n.log.Info("migration begins", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
 		start := time.Now()
 		err := n.migrate(ctx, x, g, run)
 		p := run.state()
 		switch {
 		case err == nil:
-			n.log.Info("migration ends", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
+			n.log.Info("migration ends", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
 				"records", p.Records, "bytes", p.Bytes, "frozen", p.Frozen.Round(time.Microsecond).String())
 		case ctx.Err() == nil:
 			n.logFailure("a migration does not go on", x.From, err)
