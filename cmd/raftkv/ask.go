@@ -49,14 +49,20 @@ func (l *localCluster) addrs() ([]string, error) {
 	return append(running, others...), err
 }
 
+// addrs lists the HTTP addresses to ask, in this order.
+func (a *askedNode) addrs() ([]string, error) {
+	if a.addr == "" {
+		return a.local.addrs()
+	}
+	return []string{strings.TrimRight(strings.TrimPrefix(a.addr, "http://"), "/")}, nil
+}
+
 // fetch asks one address after the other for a path, and decodes the first answer
 // into out.
 func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte, err error) {
-	addrs := []string{strings.TrimRight(strings.TrimPrefix(a.addr, "http://"), "/")}
-	if a.addr == "" {
-		if addrs, err = a.local.addrs(); err != nil {
-			return nil, err
-		}
+	addrs, err := a.addrs()
+	if err != nil {
+		return nil, err
 	}
 	var errs []error
 	for _, addr := range addrs {
@@ -68,7 +74,12 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 		}
 		errs = append(errs, err)
 	}
-	return nil, fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
+	return nil, noAnswer(errs)
+}
+
+// noAnswer is the error when no node could be asked.
+func noAnswer(errs []error) error {
+	return fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {

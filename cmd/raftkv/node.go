@@ -24,13 +24,16 @@ type nodeAction struct {
 func newNode() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
-		Short: "Kill, pause, resume and start nodes of a local cluster",
-		Example: `  raftkv node kill n1      # as kill -9
+		Short: "List, drain and remove nodes; kill, pause, resume and start those of a local cluster",
+		Example: `  raftkv node list
+  raftkv node drain n4     # move what it has elsewhere
+  raftkv node kill n1      # as kill -9
   raftkv node start n1
   raftkv node pause n2     # as a machine that hangs
   raftkv node resume n2`,
 	}
 	family(cmd,
+		newNodeList(), newNodeDrain(), newNodeUndrain(), newNodeRemove(),
 		nodeAction{"kill", "End a node's process at once (SIGKILL)", send((*launch.Cluster).Kill, "killed"), launch.Dead, "does not run"}.command(),
 		nodeAction{"pause", "Let a node's process hang (SIGSTOP)", send((*launch.Cluster).Pause, "is paused"), launch.Paused, "is paused already"}.command(),
 		nodeAction{"resume", "Let a paused process go on (SIGCONT)", send((*launch.Cluster).Resume, "goes on"), launch.Running, "is not paused"}.command(),

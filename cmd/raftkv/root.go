@@ -39,7 +39,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // subcommands lists what the program can do, one file each.
 func subcommands() []*cobra.Command {
-	return []*cobra.Command{newServe(), newUp(), newDown(), newStatus(), newMap(), newNode(), newDump(), newBench(), newVersion()}
+	return []*cobra.Command{
+		newServe(), newUp(), newDown(), newStatus(), newMap(), newNode(),
+		newGroup(), newSlots(), newMigrations(), newLeader(), newBalance(), newDump(), newBench(), newVersion(),
+	}
 }
 
 func newRoot() *cobra.Command {

@@ -3,135 +3,178 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"io"
+	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
+	"raftkv/kv"
 	"raftkv/shard"
 	"raftkv/shard/controller"
 )
 
-// Admin is what people may change about a cluster, through any node.
+// Admin is what a person may order of the node's cluster. All orders may be given
+// twice, but for AddGroup. An error is a kv.ReplyError: with the code ERR it is a
+// refusal that tells what to do instead; CLUSTERDOWN says that nothing was done,
+// UNCERTAIN that it may have been.
 type Admin interface {
-	// Change changes the shard map; the change comes from package controller.
+	// Change carries out a command from package controller.
 	Change(ctx context.Context, change []byte) (controller.Reply, error)
-	// MoveSlots begins migrations of slots to a group and returns their epochs; none
-	// if there is nothing to do.
-	MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) ([]uint64, error)
-	MoveLeader(ctx context.Context, group uint32, to string) error
+	// RemoveNode takes out a node that is empty and does not run.
+	RemoveNode(ctx context.Context, id string) (controller.Reply, error)
+	// AddGroup makes a group on these nodes, or where there is most room if none is
+	// given.
+	AddGroup(ctx context.Context, nodes []string) (controller.Reply, error)
+	// MoveSlots begins migrations of slots to a group.
+	MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error)
+	// LetLead hands a group to the voter on a node.
+	LetLead(ctx context.Context, group uint32, node string) error
 }
 
-// adminTimeout bounds a change. A refusal comes at once; without a leader of the
-// controller's group nothing can be changed.
-const adminTimeout = 10 * time.Second
+const (
+	// adminTimeout bounds an order. An election fits into it.
+	adminTimeout = 10 * time.Second
+	// maxOrder is the size of an order's body. All slots one by one fit.
+	maxOrder = 1 << 20
+)
 
-// maxAdminBody bounds what describes a change, in bytes.
-const maxAdminBody = 1 << 20
+// order is the body of all requests that have one; each uses its own fields.
+type order struct {
+	Nodes  []string      `json:"nodes"`
+	Node   string        `json:"node"`
+	Slots  []shard.Range `json:"slots"`
+	To     *uint32       `json:"to"`
+	Reason string        `json:"reason"`
+	On     *bool         `json:"on"`
+}
 
-func (h *handler) admin(mux *http.ServeMux) {
-	change := func(pattern string, fn func(ctx context.Context, r *http.Request, body []byte) (any, error)) {
-		mux.HandleFunc(pattern, h.authorized(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
-			defer cancel()
-			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBody))
-			if err != nil {
-				writeError(w, http.StatusBadRequest, "ERR "+err.Error())
+// errOrder marks what is wrong with a request itself.
+type errOrder string
+
+func (e errOrder) Error() string { return string(e) }
+
+// handleOrders adds the requests by which the cluster is changed.
+func (h *handler) handleOrders(mux *http.ServeMux) {
+	for pattern, do := range map[string]func(*http.Request, order) (any, error){
+		"POST /v1/nodes/{id}/drain":     h.changeNode(controller.Drain),
+		"POST /v1/nodes/{id}/undrain":   h.changeNode(controller.Undrain),
+		"DELETE /v1/nodes/{id}":         h.removeNode,
+		"POST /v1/groups":               h.addGroup,
+		"DELETE /v1/groups/{id}":        h.removeGroup,
+		"POST /v1/groups/{id}/leader":   h.letLead,
+		"POST /v1/migrations":           h.moveSlots,
+		"DELETE /v1/migrations/{epoch}": h.cancelMigration,
+		"PUT /v1/balance":               h.setBalance,
+	} {
+		mux.HandleFunc(pattern, h.authorized(h.ordered(do)))
+	}
+}
+
+// ordered reads a request's body, and answers what do returns.
+func (h *handler) ordered(do func(*http.Request, order) (any, error)) http.HandlerFunc {
+	// A page that a browser shows must not give orders to a node on the same machine.
+	foreign := http.NewCrossOriginProtection()
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := foreign.Check(r); err != nil {
+			writeError(w, http.StatusForbidden, "ERR orders are not taken from other sites' pages: "+err.Error())
+			return
+		}
+		var body order
+		if r.ContentLength != 0 {
+			decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+			decoder.DisallowUnknownFields() // a misspelt one would be taken for none
+			if err := decoder.Decode(&body); err != nil {
+				writeError(w, http.StatusBadRequest, "ERR the body is not what this request takes: "+err.Error())
 				return
 			}
-			out, err := fn(ctx, r, body)
-			switch {
-			case err == nil:
-				writeJSON(w, http.StatusOK, out)
-			default:
-				writeError(w, http.StatusConflict, "REFUSED "+strings.TrimPrefix(err.Error(), "change of the map: "))
-			}
-		}))
-	}
-	byNode := func(make func(string) []byte) func(context.Context, *http.Request, []byte) (any, error) {
-		return func(ctx context.Context, r *http.Request, _ []byte) (any, error) {
-			return h.node.Change(ctx, make(r.PathValue("id")))
 		}
-	}
-	change("POST /v1/nodes/{id}/drain", byNode(controller.Drain))
-	change("POST /v1/nodes/{id}/undrain", byNode(controller.Undrain))
-	change("DELETE /v1/nodes/{id}", byNode(controller.RemoveNode))
-	change("POST /v1/groups", h.addGroup)
-	change("DELETE /v1/groups/{id}", func(ctx context.Context, r *http.Request, _ []byte) (any, error) {
-		id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+		ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
+		defer cancel()
+		answer, err := do(r.WithContext(ctx), body)
 		if err != nil {
-			return nil, err
+			writeError(w, statusOf(err), err.Error())
+			return
 		}
-		return h.node.Change(ctx, controller.RemoveGroup(uint32(id)))
-	})
-	change("POST /v1/groups/{id}/leader", h.moveLeader)
-	change("POST /v1/migrations", h.moveSlots)
-	change("DELETE /v1/migrations/{epoch}", func(ctx context.Context, r *http.Request, _ []byte) (any, error) {
-		epoch, err := strconv.ParseUint(r.PathValue("epoch"), 10, 64)
-		if err != nil {
-			return nil, err
-		}
-		return h.node.Change(ctx, controller.CancelMigration(epoch))
-	})
-	change("PUT /v1/balance", func(ctx context.Context, _ *http.Request, body []byte) (any, error) {
-		var in struct {
-			On bool `json:"on"`
-		}
-		if err := json.Unmarshal(body, &in); err != nil {
-			return nil, err
-		}
-		return h.node.Change(ctx, controller.SetBalance(in.On))
-	})
+		writeJSON(w, http.StatusOK, answer)
+	}
 }
 
-// addGroup makes a group on the nodes that are given.
-func (h *handler) addGroup(ctx context.Context, _ *http.Request, body []byte) (any, error) {
-	var in struct {
-		Nodes []string `json:"nodes"`
+// statusOf returns the HTTP status of an order that failed.
+func statusOf(err error) int {
+	var wrong errOrder
+	var reply kv.ReplyError
+	switch {
+	case errors.As(err, &wrong):
+		return http.StatusBadRequest
+	case !errors.As(err, &reply):
+		return http.StatusInternalServerError
+	case reply.Code() == "CLUSTERDOWN":
+		return http.StatusServiceUnavailable
+	case reply.Uncertain():
+		return http.StatusGatewayTimeout
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, err
+	return http.StatusConflict
+}
+
+func (h *handler) changeNode(change func(string) []byte) func(*http.Request, order) (any, error) {
+	return func(r *http.Request, _ order) (any, error) {
+		return h.node.Change(r.Context(), change(r.PathValue("id")))
 	}
-	m, err := h.node.Map(0)
+}
+
+func (h *handler) removeNode(r *http.Request, _ order) (any, error) {
+	return h.node.RemoveNode(r.Context(), r.PathValue("id"))
+}
+
+func (h *handler) addGroup(r *http.Request, o order) (any, error) {
+	return h.node.AddGroup(r.Context(), o.Nodes)
+}
+
+func (h *handler) removeGroup(r *http.Request, _ order) (any, error) {
+	id, err := groupID(r)
 	if err != nil {
 		return nil, err
 	}
-	// Asked twice it would make two.
-	return h.node.Change(ctx, controller.At(m.Epoch, controller.AddGroup(in.Nodes)))
+	return h.node.Change(r.Context(), controller.RemoveGroup(id))
 }
 
-func (h *handler) moveLeader(ctx context.Context, r *http.Request, body []byte) (any, error) {
-	var in struct {
-		Node string `json:"node"`
+func (h *handler) letLead(r *http.Request, o order) (any, error) {
+	id, err := groupID(r)
+	if err == nil && o.Node == "" {
+		err = errOrder(`ERR say which node shall lead: {"node":"n2"}`)
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	return struct{}{}, h.node.LetLead(r.Context(), id, o.Node)
+}
+
+func (h *handler) moveSlots(r *http.Request, o order) (any, error) {
+	if len(o.Slots) == 0 || o.To == nil {
+		return nil, errOrder(`ERR say which slots go to which group: {"slots":[[0,99],[512,512]],"to":2,"reason":"..."}`)
+	}
+	return h.node.MoveSlots(r.Context(), o.Slots, *o.To, o.Reason)
+}
+
+func (h *handler) cancelMigration(r *http.Request, _ order) (any, error) {
+	epoch, err := strconv.ParseUint(r.PathValue("epoch"), 10, 64)
+	if err != nil {
+		return nil, errOrder("ERR " + strconv.Quote(r.PathValue("epoch")) + " is no migration: they are named by the epoch at which they began")
+	}
+	return h.node.Change(r.Context(), controller.CancelMigration(epoch))
+}
+
+func (h *handler) setBalance(r *http.Request, o order) (any, error) {
+	if o.On == nil {
+		return nil, errOrder(`ERR say {"on":true} or {"on":false}`)
+	}
+	return h.node.Change(r.Context(), controller.SetBalance(*o.On))
+}
+
+func groupID(r *http.Request) (uint32, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
 	if err != nil {
-		return nil, err
+		return 0, errOrder("ERR " + strconv.Quote(r.PathValue("id")) + " is no number of a group")
 	}
-	return struct{}{}, h.node.MoveLeader(ctx, uint32(id), in.Node)
-}
-
-// moveSlots begins migrations.
-func (h *handler) moveSlots(ctx context.Context, _ *http.Request, body []byte) (any, error) {
-	var in struct {
-		Slots  string `json:"slots"`
-		To     uint32 `json:"to"`
-		Reason string `json:"reason"`
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, err
-	}
-	slots, err := shard.ParseRanges(in.Slots)
-	if err != nil {
-		return nil, err
-	}
-	if in.Reason == "" {
-		in.Reason = "a person asked for it"
-	}
-	epochs, err := h.node.MoveSlots(ctx, slots, in.To, in.Reason)
-	return map[string][]uint64{"migrations": append([]uint64{}, epochs...)}, err
+	return uint32(id), nil
 }

@@ -39,11 +39,12 @@ type Node interface {
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
 	Failure() error
+	Admin
 }
 
 // Options configure the API.
 type Options struct {
-	Password string // for keys: as bearer token or basic auth; empty: none
+	Password string // for keys and orders: as bearer token or basic auth; empty: none
 	MaxValue int    // bytes
 	Metrics  prometheus.Gatherer
 	Pprof    bool // serve Go's profiles under /debug/pprof/
@@ -72,7 +73,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
-	h.admin(mux)
+	h.handleOrders(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))

@@ -1,87 +1,274 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"raftkv/kv"
+	"raftkv/kv/api"
+	"raftkv/kv/fsm"
+	"raftkv/kv/group"
+	"raftkv/kv/transport"
 	"raftkv/shard"
 	"raftkv/shard/controller"
 )
 
-// Change changes the map for a person, wherever the controller's leader is;
-// change comes from package controller. It returns when this node has the map with
-// the change, so that who asks it next sees what he did.
+// What a person may order, of any node. An error is a kv.ReplyError: with the code
+// ERR it is a refusal, and asking again will not help; CLUSTERDOWN says that
+// nothing was done, UNCERTAIN that it may have been.
+var _ api.Admin = (*Node)(nil)
+
+// Change changes the map, by a command from package controller that may be carried
+// out twice. It tries again until it knows the outcome or ctx ends. Afterwards this
+// node's map has the change, if the controller still answers.
 func (n *Node) Change(ctx context.Context, change []byte) (controller.Reply, error) {
-	reply, err := n.control(ctx, change)
+	reply, _, err := n.order(ctx, change)
+	if err == nil {
+		n.readMap(ctx)
+	}
+	return reply, err
+}
+
+// order carries a change out. It tells whether one of its tries may have done what
+// the next one found done.
+func (n *Node) order(ctx context.Context, change []byte) (reply controller.Reply, unsure bool, err error) {
+	for {
+		reply, err = n.control(ctx, change)
+		var known kv.ReplyError
+		var remote transport.RemoteError
+		switch {
+		case err == nil:
+			n.log.Info("ordered by a person", "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
+			return reply, unsure, nil
+		case errors.As(err, &known):
+			if known.Code() == "ERR" || known.Code() == fsm.ErrStale {
+				return reply, unsure, known
+			}
+			unsure = unsure || known.Uncertain()
+		case errors.Is(err, errNoController), errors.Is(err, errStarting), errors.As(err, &remote):
+			// Whoever was asked has no leader's replica, or does not have it any more.
+		default:
+			unsure = true // the answer is lost
+		}
+		if pause(ctx, doRetry); ctx.Err() == nil {
+			continue
+		}
+		if unsure {
+			return reply, unsure, kv.Uncertain(err)
+		}
+		return reply, unsure, kv.ReplyError("CLUSTERDOWN " + err.Error())
+	}
+}
+
+// readMap waits until this node's map is as new as the controller's was when it
+// was called, and returns it.
+func (n *Node) readMap(ctx context.Context) (*shard.Map, error) {
+	for {
+		err := error(kv.ErrNotReady)
+		if g := n.group(shard.Controller); g != nil {
+			if err = g.ReadIndex(ctx, group.Linearizable); err == nil {
+				return g.State().Map(), nil
+			}
+		}
+		if pause(ctx, doRetry); ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// RemoveNode takes a node out of the cluster. It is refused while the node has
+// replicas beside the controller's, and while it runs: it would join again.
+func (n *Node) RemoveNode(ctx context.Context, id string) (reply controller.Reply, err error) {
+	m, err := n.readMap(ctx)
 	if err != nil {
 		return reply, err
 	}
-	n.log.Info("a person changes the map", "topic", "membership", "epoch", reply.Epoch, "change", string(change))
-	return reply, n.waitEpoch(ctx, reply.Epoch)
+	for _, g := range dataGroups(m) {
+		if r := g.On(id); r != nil {
+			return reply, refused("node %s still has replica %s of group %d; drain the node and wait until it is empty", id, r.ID, g.ID)
+		}
+	}
+	if info := m.Node(id); info != nil && n.runs(ctx, info) {
+		return reply, refused("node %s is empty but still runs, and would join again; stop its process first", id)
+	}
+	return n.Change(ctx, controller.RemoveNode(id))
 }
 
-// waitEpoch waits until this node has the map of an epoch, or a newer one.
-func (n *Node) waitEpoch(ctx context.Context, epoch uint64) error {
+// runs tells whether a node answers.
+func (n *Node) runs(ctx context.Context, info *shard.Node) bool {
+	if info.ID == n.config.ID {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := n.transport.Call(ctx, info.Peer, callHello, nil)
+	return err == nil
+}
+
+// AddGroup makes a group with a replica on each of the nodes; with none given, on
+// those that have the fewest.
+func (n *Node) AddGroup(ctx context.Context, nodes []string) (controller.Reply, error) {
 	for {
-		changed := n.rerouted.next()
-		if n.shardMap().Epoch >= epoch && n.table.Load().shardMap.Epoch >= epoch {
+		m, err := n.readMap(ctx)
+		if err != nil {
+			return controller.Reply{}, err
+		}
+		on := nodes
+		if len(on) == 0 {
+			on = emptiest(m, n.bulletin.Load().Dead)
+		}
+		// Done twice it would make two groups. A map that has moved on may have this
+		// one, if an answer was lost.
+		reply, unsure, err := n.order(ctx, controller.At(m.Epoch, controller.AddGroup(on)))
+		var known kv.ReplyError
+		switch stale := errors.As(err, &known) && known.Code() == fsm.ErrStale; {
+		case err == nil:
+			n.readMap(ctx)
+			return reply, nil
+		case stale && unsure:
+			return reply, kv.Uncertain(errors.New("the group may have been added; look at the list of groups before you add it again"))
+		case stale && ctx.Err() == nil:
+		default:
+			return reply, err
+		}
+	}
+}
+
+// emptiest returns the nodes that a new group is best put on.
+func emptiest(m *shard.Map, dead []string) []string {
+	replicas := make(map[string]int)
+	for _, g := range dataGroups(m) {
+		for _, r := range g.Replicas {
+			replicas[r.Node]++
+		}
+	}
+	nodes := activeNodes(m, dead)
+	slices.SortStableFunc(nodes, func(a, b string) int { return cmp.Compare(replicas[a], replicas[b]) })
+	return nodes[:min(len(nodes), replicasWanted)]
+}
+
+// LetLead hands a group to the voter on a node. A group that is led there already
+// stays so.
+func (n *Node) LetLead(ctx context.Context, group uint32, node string) error {
+	m, err := n.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	if err := mayLead(m, group, node); err != nil {
+		return err
+	}
+	for {
+		if err = n.letLead(ctx, leadOrder{Group: group, Node: node}); err == nil {
 			return nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("it is done, but this node has not heard of it yet: %w", ctx.Err())
+		if pause(ctx, doRetry); ctx.Err() != nil {
+			return kv.ReplyError("CLUSTERDOWN " + err.Error())
 		}
 	}
 }
 
-// MoveSlots begins to move slots to a group, with a migration for each group that
-// owns some of them, and returns their epochs. Slots that the group owns already, or
-// that are on their way to it, are left as they are.
-func (n *Node) MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) ([]uint64, error) {
-	m := n.shardMap()
-	if to == shard.Controller || m.Group(to) == nil {
-		return nil, fmt.Errorf("there is no group %d that could own slots", to)
+// mayLead returns why a node cannot lead a group, or nil.
+func mayLead(m *shard.Map, group uint32, node string) error {
+	g := m.Group(group)
+	if g == nil {
+		return refused("there is no group %d", group)
 	}
-	var out []uint64
-	by := make(map[uint32][]shard.Range)
-	for slot := range shard.Each(slots) {
-		owner := m.Owner[slot]
-		if x := m.Migrating(slot); x != nil && x.To == to && !x.Canceled {
-			if !slices.Contains(out, x.Epoch) {
-				out = append(out, x.Epoch)
-			}
-			continue
-		}
-		if owner != to {
-			by[owner] = append(by[owner], shard.Range{slot, slot})
+	var voters []string
+	for _, r := range g.Replicas {
+		if r.Voter {
+			voters = append(voters, r.Node)
 		}
 	}
-	for _, g := range m.Groups {
-		if len(by[g.ID]) == 0 {
-			continue
-		}
-		reply, err := n.Change(ctx, controller.StartMigration(shard.Normalize(by[g.ID]), g.ID, to, reason))
+	if !slices.Contains(voters, node) {
+		return refused("node %s has no vote in group %d; it can be led by %v", node, group, voters)
+	}
+	return nil
+}
+
+// MoveSlots begins the migrations by which a group gets slots, one for each group
+// that has some of them, or finds those that are under way. It begins none if it
+// would have to refuse one.
+func (n *Node) MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error) {
+	var seen uint64 // epoch of the map that the last try was made by
+	var failed error
+	for {
+		m, err := n.readMap(ctx)
 		if err != nil {
-			return out, err
+			return kv.Move{}, cmp.Or(failed, err)
 		}
-		out = append(out, reply.Migration)
+		if failed != nil && m.Epoch == seen {
+			return kv.Move{}, failed
+		}
+		move, missing, err := sortOut(m, slots, to)
+		if err != nil {
+			return kv.Move{}, err
+		}
+		for _, x := range missing {
+			reply, _, err := n.order(ctx, controller.StartMigration(x.Slots, x.From, x.To, reason))
+			if failed = err; err != nil {
+				break // the map has moved on, perhaps by a first try whose answer was lost
+			}
+			x.Epoch, x.Reason = reply.Migration, reason
+			move.Epoch = max(move.Epoch, reply.Epoch)
+			move.Migrations = append(move.Migrations, x)
+		}
+		if failed == nil {
+			n.readMap(ctx)
+			return move, nil
+		}
+		seen = m.Epoch
 	}
-	return out, nil
 }
 
-// MoveLeader makes a node lead a group of which it has a voter. It does nothing if
-// the node leads already.
-func (n *Node) MoveLeader(ctx context.Context, group uint32, to string) error {
-	placed := n.shardMap().Group(group)
-	switch {
-	case placed == nil:
-		return fmt.Errorf("there is no group %d", group)
-	case placed.On(to) == nil:
-		return fmt.Errorf("%s has no replica of group %d", to, group)
-	case !placed.On(to).Voter:
-		return fmt.Errorf("the replica of group %d on %s does not vote yet: try again when it has caught up", group, to)
+// sortOut tells which of the slots are where they shall go, which are on their way
+// there, and which migrations are missing. Those have no epoch.
+func sortOut(m *shard.Map, slots []shard.Range, to uint32) (move kv.Move, missing []shard.Migration, err error) {
+	switch g := m.Group(to); {
+	case to == shard.Controller:
+		return move, nil, refused("group 0 holds the shard map and owns no slots; choose another group")
+	case g == nil:
+		return move, nil, refused("there is no group %d; add one, or choose another", to)
+	case !g.Founded:
+		return move, nil, refused("group %d has had no leader yet; wait a moment", to)
 	}
-	return n.letLead(ctx, leadOrder{Group: group, Node: to})
+	move = kv.Move{Epoch: m.Epoch, Migrations: []shard.Migration{}, There: []shard.Range{}}
+	from := make(map[uint32][]shard.Range)
+	for _, r := range slots {
+		if r.From() > r.To() || r.To() >= shard.Slots {
+			return move, nil, refused("slots %v: want a first and a last slot below %d", r, shard.Slots)
+		}
+	}
+	for slot := range shard.Each(shard.Normalize(slices.Clone(slots))) {
+		one, owner := shard.Range{slot, slot}, m.Owner[slot]
+		switch x := m.Migrating(slot); {
+		case owner == shard.Controller:
+			return move, nil, refused("slot %d has no owner yet; a new cluster gives its slots out by itself, so wait a moment", slot)
+		case x != nil && x.To == to && !x.Canceled:
+			if !slices.ContainsFunc(move.Migrations, func(known shard.Migration) bool { return known.Epoch == x.Epoch }) {
+				move.Migrations = append(move.Migrations, *x)
+			}
+		case x != nil && x.Canceled:
+			return move, nil, refused("slot %d is in migration %d, which is being undone; wait until it has ended", slot, x.Epoch)
+		case x != nil:
+			return move, nil, refused("slot %d is being moved by migration %d to group %d; wait until it has ended, or cancel it", slot, x.Epoch, x.To)
+		case owner == to:
+			move.There = append(move.There, one)
+		default:
+			from[owner] = append(from[owner], one)
+		}
+	}
+	move.There = shard.Normalize(move.There)
+	for group, part := range from {
+		missing = append(missing, shard.Migration{Slots: shard.Normalize(part), From: group, To: to})
+	}
+	slices.SortFunc(missing, func(a, b shard.Migration) int { return cmp.Compare(a.From, b.From) })
+	return move, missing, nil
+}
+
+func refused(reason string, args ...any) kv.ReplyError {
+	return kv.ReplyError("ERR " + fmt.Sprintf(reason, args...))
 }

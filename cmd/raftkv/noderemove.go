@@ -1,0 +1,42 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"raftkv/shard/controller"
+)
+
+func newNodeRemove() *cobra.Command {
+	var where admin
+	cmd := &cobra.Command{
+		Use:   "remove ID",
+		Short: "Take a node out of the cluster that is empty and does not run",
+		Long: `Take a node out of the cluster. It is refused while the node has replicas, and
+while it runs, since it would join again: drain it, wait until 'raftkv node list'
+shows no replicas, stop it, and remove it.`,
+		Example: `  raftkv node drain n4
+  raftkv node kill n4      # when it has no replicas any more
+  raftkv node remove n4`,
+		Args: exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id := args[0]
+			before, err := where.shardMap(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var reply controller.Reply
+			if err := where.order(cmd.Context(), http.MethodDelete, "/v1/nodes/"+url.PathEscape(id), nil, &reply); err != nil {
+				return err
+			}
+			if before.Node(id) == nil {
+				return where.say(cmd, changed{false, reply.Epoch}, "there is no node %s to remove; the nodes are %s", id, nodeIDs(before))
+			}
+			return where.say(cmd, changed{true, reply.Epoch}, "%s is removed", id)
+		},
+	}
+	where.add(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"raftkv/kv"
+	"raftkv/shard"
+)
+
+// fakeNode answers what a test says, and notes what it was asked to do.
+type fakeNode struct {
+	*httptest.Server
+	m      shard.Map
+	status kv.Status
+	orders []string // method, path and body
+	answer string   // to orders
+	code   int
+	next   func() // called after each look at the map
+}
+
+func newFakeNode(t *testing.T) *fakeNode {
+	f := &fakeNode{code: http.StatusOK, answer: `{"epoch":8}`}
+	f.m = shard.Map{
+		Epoch: 7, Balance: true,
+		Nodes: []shard.Node{
+			{ID: "n1", Redis: "127.0.0.1:7001", HTTP: "127.0.0.1:8001", Peer: "127.0.0.1:9001", State: shard.Active},
+			{ID: "n2", Redis: "127.0.0.1:7002", HTTP: "127.0.0.1:8002", Peer: "127.0.0.1:9002", State: shard.Draining},
+		},
+		Groups: []shard.Group{
+			{ID: 0, Founded: true, Replicas: []shard.Replica{{Node: "n1", ID: "n1.1", Voter: true}}},
+			{ID: 1, Founded: true, Replicas: []shard.Replica{{Node: "n1", ID: "n1.2", Voter: true}, {Node: "n2", ID: "n2.4"}}},
+			{ID: 2, Founded: true, Replicas: []shard.Replica{{Node: "n1", ID: "n1.3", Voter: true}}},
+		},
+	}
+	for slot := range f.m.Owner {
+		f.m.Owner[slot] = 1
+	}
+	f.m.Owner[5] = 2
+	f.status = kv.Status{
+		Nodes:  []kv.NodeStatus{{ID: "n1", State: kv.NodeUp}, {ID: "n2", State: kv.NodeUnreachable}},
+		Groups: []kv.GroupStatus{{ID: 0, Leader: "n1"}, {ID: 1, Leader: "n1", Keys: 3}, {ID: 2}},
+	}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/v1/map":
+			json.NewEncoder(w).Encode(&f.m)
+			if f.next != nil {
+				f.next()
+			}
+		case r.URL.Path == "/v1/status":
+			json.NewEncoder(w).Encode(f.status)
+		default:
+			var body strings.Builder
+			if r.ContentLength > 0 {
+				b := make([]byte, r.ContentLength)
+				r.Body.Read(b)
+				body.WriteString(" " + string(b))
+			}
+			_, password, _ := r.BasicAuth()
+			if password != "" {
+				body.WriteString(" password " + password)
+			}
+			f.orders = append(f.orders, r.Method+" "+r.URL.Path+body.String())
+			w.WriteHeader(f.code)
+			w.Write([]byte(f.answer))
+		}
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fakeNode) addr() string { return "--addr=" + strings.TrimPrefix(f.URL, "http://") }
+
+func TestNodeAndGroupTables(t *testing.T) {
+	f := newFakeNode(t)
+	const nodes = `NODE  STATE           REDIS           HTTP            PEER            REPLICAS  LEADS  SLOTS
+n1    active          127.0.0.1:7001  127.0.0.1:8001  127.0.0.1:9001  2         1      16383
+n2    dead, draining  127.0.0.1:7002  127.0.0.1:8002  127.0.0.1:9002  1         0      0
+`
+	if got := call(t, "node", "list", f.addr()); got.stdout != nodes {
+		t.Errorf("got\n%s\nwant\n%s", got.stdout, nodes)
+	}
+	const groups = `GROUP  LEADER  REPLICAS ON      KEYS  SLOTS  RANGES
+0      n1      n1               0     0      holds the shard map
+1      n1      n1,n2 (no vote)  3     16383  0-4,6-16383
+2      none    n1               0     1      5
+`
+	if got := call(t, "group", "list", f.addr()); got.stdout != groups {
+		t.Errorf("got\n%s\nwant\n%s", got.stdout, groups)
+	}
+}
+
+func TestOrders(t *testing.T) {
+	for _, test := range []struct{ args, order, says string }{
+		{"node drain n1", "POST /v1/nodes/n1/drain", "n1 is draining;"},
+		{"node drain n2", "POST /v1/nodes/n2/drain", "n2 is draining already"},
+		{"node undrain n1", "POST /v1/nodes/n1/undrain", "n1 is not draining"},
+		{"node undrain n2", "POST /v1/nodes/n2/undrain", "n2 is active"},
+		{"node undrain n2 --json", "POST /v1/nodes/n2/undrain", `{"changed":true,"epoch":8}`},
+		{"node remove n2", "DELETE /v1/nodes/n2", "n2 is removed"},
+		{"node remove n/9", "DELETE /v1/nodes/n/9", "no node n/9 to remove; the nodes are n1, n2"},
+		{"group remove 2", "DELETE /v1/groups/2", "group 2 is removed"},
+		{"group remove 3", "DELETE /v1/groups/3", "group 3 has been removed before"},
+		{"migrations cancel 3", "DELETE /v1/migrations/3", "migration 3 is being undone"},
+		{"leader move --group 1 --to n1", `POST /v1/groups/1/leader {"node":"n1"}`, "n1 leads group 1 already"},
+		{"balance on", `PUT /v1/balance {"on":true}`, "the balancer is on already"},
+		{"balance off --json", `PUT /v1/balance {"on":false}`, `{"changed":true,"epoch":8}`},
+		{"balance", "", "the balancer is on\nno migrations are under way"},
+		{"balance status --json", "", `{"on":true,"epoch":7,"migrations":[]}`},
+		{"migrations", "", "no migrations are under way"},
+		{"migrations list --json", "", "[]"},
+	} {
+		f := newFakeNode(t)
+		want(t, 0, []string{test.says}, append(strings.Fields(test.args), f.addr())...)
+		if got := strings.Join(f.orders, "; "); got != test.order {
+			t.Errorf("%s: the node was told %q, want %q", test.args, got, test.order)
+		}
+	}
+}
+
+func TestOrderRefused(t *testing.T) {
+	f := newFakeNode(t)
+	f.code, f.answer = http.StatusConflict, `{"code":"ERR","error":"ERR group 1 still owns slots"}`
+	want(t, exitFailure, []string{"raftkv: group 1 still owns slots"}, "group", "remove", "1", f.addr())
+	f.code, f.answer = http.StatusUnauthorized, `{"code":"NOAUTH","error":"NOAUTH give the node's password"}`
+	want(t, exitFailure, []string{"set RAFTKV_PASSWORD"}, "balance", "off", f.addr())
+	t.Setenv(passwordVariable, "secret")
+	f.orders, f.code, f.answer = nil, http.StatusOK, `{"epoch":8}`
+	want(t, 0, nil, "balance", "off", f.addr())
+	if len(f.orders) != 1 || !strings.HasSuffix(f.orders[0], "password secret") {
+		t.Errorf("the node was told %q", f.orders)
+	}
+	f.code, f.answer = http.StatusServiceUnavailable, `{"error":"CLUSTERDOWN no leader"}`
+	want(t, exitFailure, []string{"no node answers", "CLUSTERDOWN no leader"}, "balance", "off", f.addr())
+}
+
+// A move ends when the map has no migration of it any more, and succeeded if its
+// slots have left their owner.
+func TestSlotsMoveWaits(t *testing.T) {
+	x := shard.Migration{Epoch: 8, Slots: []shard.Range{{0, 4}}, From: 1, To: 2, Reason: "ordered by a person"}
+	start := func(t *testing.T) *fakeNode {
+		f := newFakeNode(t)
+		answer, err := json.Marshal(kv.Move{Epoch: 8, Migrations: []shard.Migration{x}, There: []shard.Range{{5, 5}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.answer = string(answer)
+		f.m.Epoch, f.m.Migrations = 8, []shard.Migration{x}
+		return f
+	}
+	args := []string{"slots", "move", "--slots=0-5", "--to=2"}
+	t.Run("done", func(t *testing.T) {
+		f := start(t)
+		f.next = func() {
+			f.m.Epoch, f.m.Migrations = 9, nil
+			for slot := range 5 {
+				f.m.Owner[slot] = 2
+			}
+		}
+		want(t, 0, []string{"migration 8: slots 0-4 from group 1 to group 2", "migration 8: done", "5 slots moved to group 2; 1 were there before"}, append(args, f.addr())...)
+		if want := `POST /v1/migrations {"reason":"ordered by a person","slots":[[0,5]],"to":2}`; len(f.orders) != 1 || f.orders[0] != want {
+			t.Errorf("the node was told %q, want %q", f.orders, want)
+		}
+	})
+	t.Run("undone", func(t *testing.T) {
+		f := start(t)
+		f.next = func() { f.m.Epoch, f.m.Migrations = 9, nil }
+		want(t, exitFailure, []string{"1 of 1 migration undone", "not all slots have moved"}, append(args, f.addr())...)
+	})
+	t.Run("not waited for", func(t *testing.T) {
+		f := start(t)
+		r := want(t, 0, nil, append(args, "--wait=false", "--json", f.addr())...)
+		var got moveResult
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || len(got.Migrations) != 1 || got.Migrations[0].State != moveUnderWay || got.Migrations[0].Epoch != 8 {
+			t.Errorf("%s: %v", r.stdout, err)
+		}
+	})
+	t.Run("nothing to do", func(t *testing.T) {
+		f := start(t)
+		f.answer = `{"epoch":8,"migrations":[],"there":[[5,5]]}`
+		want(t, 0, []string{"nothing to do: group 2 owns these slots"}, "slots", "move", "--slots=5", "--to=2", f.addr())
+	})
+}
+
+// A node that lags behind has not heard of the migration yet: that is no end of it.
+func TestLaggingMapEndsNoMove(t *testing.T) {
+	x := moved{shard.Migration{Epoch: 8, Slots: []shard.Range{{0, 4}}, From: 1, To: 2}, moveUnderWay}
+	m := newFakeNode(t).m
+	m.Epoch = 7
+	if x.settle(&m); x.State != moveUnderWay {
+		t.Errorf("by the map of epoch 7 it is %s", x.State)
+	}
+}
+
+func TestMisusedOrders(t *testing.T) {
+	for _, args := range []string{
+		"slots move", "slots move --slots=0-99", "slots move --slots=9-1 --to=2", "slots move --slots=0-16384 --to=2", "slots move --slots=0 --to=0",
+		"leader move --group=1", "leader move --to=n1", "migrations cancel", "migrations cancel x", "group remove", "group remove x",
+		"node drain", "balance maybe", "migrations bogus", "group add now",
+	} {
+		want(t, exitMisuse, nil, strings.Fields(args)...)
+	}
+}
