@@ -25,6 +25,7 @@ type nodes struct {
 const mostNodes = 4
 
 func newNodes(t *testing.T) *nodes {
+	t.TempDir() // so that folders are removed after the nodes have left them
 	c := &nodes{t: t, base: cluster.FreePorts(t, 3*mostNodes), all: make(map[string]*Node)}
 	t.Cleanup(func() {
 		for _, n := range c.all {
