@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,7 +12,8 @@ import (
 	"raftkv/shard"
 )
 
-// fakeNode answers what a test says, and notes what it was asked to do.
+// fakeNode answers what a test says, and notes what it was asked to do. A test
+// changes it between commands only, and by next.
 type fakeNode struct {
 	*httptest.Server
 	m      shard.Map
@@ -54,17 +56,14 @@ func newFakeNode(t *testing.T) *fakeNode {
 		case r.URL.Path == "/v1/status":
 			json.NewEncoder(w).Encode(f.status)
 		default:
-			var body strings.Builder
-			if r.ContentLength > 0 {
-				b := make([]byte, r.ContentLength)
-				r.Body.Read(b)
-				body.WriteString(" " + string(b))
+			text := r.Method + " " + r.URL.Path
+			if body, err := io.ReadAll(r.Body); err != nil || len(body) > 0 {
+				text += " " + string(body)
 			}
-			_, password, _ := r.BasicAuth()
-			if password != "" {
-				body.WriteString(" password " + password)
+			if _, password, _ := r.BasicAuth(); password != "" {
+				text += " password " + password
 			}
-			f.orders = append(f.orders, r.Method+" "+r.URL.Path+body.String())
+			f.orders = append(f.orders, text)
 			w.WriteHeader(f.code)
 			w.Write([]byte(f.answer))
 		}

@@ -43,6 +43,7 @@ func (n *Node) order(ctx context.Context, change []byte) (reply controller.Reply
 		switch {
 		case err == nil:
 			n.log.Info("ordered by a person", "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
+			reply.Changed = reply.Changed || unsure // a try whose answer was lost may have changed it
 			return reply, unsure, nil
 		case errors.As(err, &known):
 			if known.Code() == "ERR" || known.Code() == fsm.ErrStale {
