@@ -89,3 +89,36 @@ type PlannedAction struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"` // with the reason, for a person
 }
+
+// HotStatus is what `raftkv hot --json` and GET /v1/hot answer: where the load is.
+// Operations are decayed rates a second, with a half-life of 5 s.
+type HotStatus struct {
+	Nodes []HotNode `json:"nodes"`
+	Slots []HotSlot `json:"slots"` // hottest first
+	Keys  []HotKey  `json:"keys"`  // hottest first, estimated
+}
+
+// HotNode is the load of the groups that a node leads.
+type HotNode struct {
+	Node   string  `json:"node"`
+	Ops    float64 `json:"ops"`
+	Factor float64 `json:"factor"` // load / mean load
+}
+
+// HotSlot is the load of a slot.
+type HotSlot struct {
+	Slot   uint16  `json:"slot"`
+	Group  uint32  `json:"group"`
+	Node   string  `json:"node"` // that leads the group
+	Reads  float64 `json:"reads"`
+	Writes float64 `json:"writes"`
+	Keys   uint64  `json:"keys"`
+}
+
+// HotKey is one of the keys that a node is asked for most.
+type HotKey struct {
+	Key  string  `json:"key"`
+	Slot uint16  `json:"slot"`
+	Node string  `json:"node"`
+	Ops  float64 `json:"ops"`
+}

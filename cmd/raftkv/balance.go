@@ -10,10 +10,11 @@ func newBalance() *cobra.Command {
 hot spot. While it is off, only what has to be is moved: what dead and draining
 nodes have.`,
 		Example: `  raftkv balance
+  raftkv balance plan          # what it would do now, and why
   raftkv balance off`,
 	}
 	status := newBalanceStatus()
-	family(cmd, status, newBalanceSwitch(true), newBalanceSwitch(false))
+	family(cmd, status, newBalancePlan(), newBalanceSwitch(true), newBalanceSwitch(false))
 	cmd.Flags().AddFlagSet(status.Flags()) // alone, it shows the status
 	cmd.RunE = status.RunE
 	return cmd

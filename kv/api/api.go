@@ -24,19 +24,21 @@ import (
 // Node is what the API needs of its node. Its methods may be called from any
 // goroutine.
 type Node interface {
+	Admin
 	// Do executes one command on data, wherever its leader is.
 	Do(ctx context.Context, args ...[]byte) kv.Reply
 	Status(ctx context.Context) kv.Status
 	// Map returns the shard map of an epoch, or the newest if epoch is 0. It fails
 	// with controller.ErrNoMap for one that is not known.
 	Map(epoch uint64) (*shard.Map, error)
+	// Hot tells where the load is, top slots and keys at most.
+	Hot(ctx context.Context, top int) (kv.HotStatus, error)
 	// PlanNow returns what the balancer would do now.
 	PlanNow(ctx context.Context) (kv.PlanStatus, error)
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
 	Failure() error
-	Admin
 }
 
 // Options configure the API.
@@ -69,6 +71,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/status", h.status)
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
+	mux.HandleFunc("GET /v1/hot", h.hot)
 	h.handleOrders(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
@@ -126,6 +129,24 @@ func (h *handler) shardMap(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, m)
 	}
+}
+
+// hot answers where the load is; ?top=N lists more slots and keys.
+func (h *handler) hot(w http.ResponseWriter, r *http.Request) {
+	top := 20
+	if text := r.URL.Query().Get("top"); text != "" {
+		var err error
+		if top, err = strconv.Atoi(text); err != nil || top < 1 {
+			writeError(w, http.StatusBadRequest, "ERR top="+text+" is no positive number")
+			return
+		}
+	}
+	status, err := h.node.Hot(r.Context(), top)
+	if err != nil {
+		writeError(w, http.StatusServiceUnavailable, "CLUSTERDOWN "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, status)
 }
 
 // plan answers what the balancer would do now.

@@ -18,6 +18,7 @@ const (
 	TopicLeadership  = "leadership"  // who leads: won, lost, stepped down, transferred, followed
 	TopicReplication = "replication" // entries and heartbeats between leader and followers
 	TopicCommit      = "commit"      // entries proposed, committed, applied, and their outcome
+	TopicMigration   = "migration"   // slots on their way from one group to another
 	TopicSnapshot    = "snapshot"    // taken, sent, installed, restored; compaction of the log
 	TopicStore       = "store"       // log and stable store on disk: opened, damaged, full, slow
 	TopicSession     = "session"     // clients' sessions: begun, ended, a repeated or refused request

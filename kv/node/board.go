@@ -217,6 +217,7 @@ func (n *Node) reportNow() {
 // bulletin.
 func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
 	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version}
+	n.redis.HotKeys.Fold(time.Now())
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
 			r.Leads[g.ID()] = term

@@ -27,6 +27,8 @@ const (
 	callControl   uint8 = 8  // a change of the map -> JSON controller.Reply
 	callMembers   uint8 = 9  // group 4 bytes -> JSON list of its members' replica ids
 	callLead      uint8 = 10 // hand a group over: JSON leadOrder
+	callHotSlots  uint8 = 13 // -> JSON kv.HotStatus without keys, by the controller's leader
+	callHotKeys   uint8 = 14 // -> JSON list of kv.HotKey
 	callPlan      uint8 = 12 // -> JSON kv.PlanStatus, by the controller's leader
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
@@ -80,6 +82,10 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 			return nil, err
 		}
 		return json.Marshal(now)
+	case callHotSlots:
+		return n.serveHotSlots()
+	case callHotKeys:
+		return json.Marshal(n.hotKeys())
 	case callPlan:
 		return n.servePlan()
 	case callMove:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/eventlog"
 	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/shard"
@@ -35,6 +36,7 @@ const (
 type drivers struct {
 	mu      sync.Mutex
 	running map[uint64]*driver // by the migration's epoch
+	ended   map[uint64]bool    // here; the map that this node has may not know yet
 	wait    sync.WaitGroup
 }
 
@@ -53,12 +55,17 @@ func (n *Node) driveMigrations(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.running == nil {
-		d.running = make(map[uint64]*driver)
+		d.running, d.ended = make(map[uint64]*driver), make(map[uint64]bool)
+	}
+	for epoch := range d.ended {
+		if m.Epoch > epoch && !slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == epoch }) {
+			delete(d.ended, epoch)
+		}
 	}
 	terms := make(map[uint64]uint64) // epoch -> term
 	for _, x := range append(n.unrecorded(m), m.Migrations...) {
 		g := n.group(x.From)
-		if g == nil || g.Term() == 0 {
+		if g == nil || g.Term() == 0 || d.ended[x.Epoch] {
 			continue
 		}
 		terms[x.Epoch] = g.Term()
@@ -100,13 +107,13 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 	n.drivers.running[x.Epoch] = run
 	n.drivers.wait.Go(func() {
 		defer cancel()
-		n.log.Info("migration begins", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
+		n.log.Info("migration begins", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
 		start := time.Now()
 		err := n.migrate(ctx, x, g, run)
 		p := run.state()
 		switch {
 		case err == nil:
-			n.log.Info("migration ends", "topic", "migration", "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
+			n.log.Info("migration ends", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
 				"records", p.Records, "bytes", p.Bytes, "frozen", p.Frozen.Round(time.Microsecond).String())
 		case ctx.Err() == nil:
 			n.logFailure("a migration does not go on", x.From, err)
@@ -114,6 +121,9 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 		}
 		n.drivers.mu.Lock()
 		delete(n.drivers.running, x.Epoch)
+		if err == nil {
+			n.drivers.ended[x.Epoch] = true
+		}
 		n.drivers.mu.Unlock()
 		n.nudge()
 	})

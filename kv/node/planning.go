@@ -2,29 +2,38 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"raftkv/kv"
+	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/shard"
 	"raftkv/shard/heat"
 	"raftkv/shard/plan"
 )
 
-// planInterval is how often the controller plans if the map stays as it is.
+// planInterval is how often the controller plans: often enough to follow the load,
+// and seldom enough that what was done shows in what the nodes report.
 const planInterval = time.Second
+
+// settleTime is how long a slot's load counts as it was before a move, at least:
+// its new leader begins to count at nothing.
+const settleTime = 15 * time.Second
 
 // planning is what the controller's leader remembers between two plans. All of it
 // is soft: the next leader begins without.
 type planning struct {
 	mu     sync.Mutex
 	term   uint64
-	last   *shard.Map // of the last plan
-	at     time.Time
+	at     time.Time // of the last plan
 	recent plan.Recent
+	// before is what slots served when they were last moved, see steady.
+	before map[uint16]heat.SlotHeat
 }
 
 // planInput gathers what a plan is made from, on the controller's leader.
@@ -39,6 +48,7 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 	if p.term != g.Term() {
 		p.term = g.Term()
 		p.recent = plan.Recent{Slots: make(map[uint16]time.Time), Leaders: make(map[uint32]time.Time)}
+		p.before = make(map[uint16]heat.SlotHeat)
 	}
 	in := plan.Input{
 		Map: m, Nodes: make(map[string]plan.Node), Leaders: make(map[uint32]string),
@@ -66,7 +76,36 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 		in.Leaders[group] = l.Node
 	}
 	in.Heat, in.Keys = n.board.load(m)
+	in.Heat = p.steady(in.Heat)
 	return in
+}
+
+// steady returns the loads of slots with those that moved a short while ago as they
+// were before. It must be called with mu held.
+func (p *planning) steady(now []heat.SlotHeat) []heat.SlotHeat {
+	if now == nil || len(p.before) == 0 {
+		return now
+	}
+	rest := make(map[uint16]heat.SlotHeat)
+	for slot, was := range p.before {
+		if time.Since(p.recent.Slots[slot]) < settleTime {
+			rest[slot] = was
+		} else {
+			delete(p.before, slot)
+		}
+	}
+	for i := range now {
+		if was, moved := rest[now[i].Slot]; moved {
+			delete(rest, now[i].Slot)
+			if was.Ops() > now[i].Ops() {
+				now[i] = was
+			}
+		}
+	}
+	for _, was := range rest {
+		now = append(now, was)
+	}
+	return now
 }
 
 // load returns the heat and keys of all slots; no heat before the leader of every
@@ -99,28 +138,40 @@ func (n *Node) followPlan(ctx context.Context, g *group.Group) {
 	}
 	p := &n.planning
 	p.mu.Lock()
-	due := p.term != g.Term() || p.last != m || time.Since(p.at) >= planInterval
-	p.last, p.at = m, time.Now()
+	due := time.Since(p.at) >= planInterval
+	if due {
+		p.at = time.Now()
+	}
 	p.mu.Unlock()
 	if !due {
 		return
 	}
-	for _, a := range plan.Plan(n.planInput(g)) {
+	in := n.planInput(g)
+	for _, a := range plan.Plan(in) {
 		// All actions of a plan may be carried out together: each is for the newest map.
-		if err := n.act(ctx, n.shardMap(), a); err != nil {
+		err := n.act(ctx, n.shardMap(), in.Heat, a)
+		if stale := kv.ReplyError(""); errors.As(err, &stale) && stale.Code() == fsm.ErrStale {
+			continue // another change came first: the next plan knows it
+		}
+		if err != nil {
 			n.logFailure("an action was not carried out", shard.Controller, fmt.Errorf("%s: %w", a, err))
 		}
 	}
 }
 
 // act carries one action of a plan out, and remembers it for the next plans.
-func (n *Node) act(ctx context.Context, m *shard.Map, a plan.Action) error {
+func (n *Node) act(ctx context.Context, m *shard.Map, loads []heat.SlotHeat, a plan.Action) error {
 	p := &n.planning
 	p.mu.Lock()
 	switch a.Kind {
 	case plan.MoveSlots:
 		for slot := range shard.Each(a.Slots) {
 			p.recent.Slots[slot] = time.Now()
+		}
+		for _, l := range loads {
+			if slices.ContainsFunc(a.Slots, func(r shard.Range) bool { return r.Contains(l.Slot) }) {
+				p.before[l.Slot] = l
+			}
 		}
 	case plan.TransferLeader:
 		p.recent.Leaders[a.Group] = time.Now()

@@ -49,6 +49,7 @@ func (c *conn) dispatch(raw []byte) {
 		c.refuse(spec, c.server.redirect(route, slot))
 		return
 	}
+	c.server.HotKeys.Observe(args[spec.FirstKey])
 	if write {
 		c.turn.write(spec, slot, route.Group, raw)
 	} else {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/shard/heat"
 )
 
 // Options configure a server.
@@ -30,6 +31,10 @@ type Options struct {
 const (
 	DefaultMaxKey       = 64 << 10
 	defaultWriteTimeout = 30 * time.Second
+	// hotKeys is how many keys are counted at a time, and hotHalfLife after what
+	// time an operation counts half.
+	hotKeys     = 256
+	hotHalfLife = 5 * time.Second
 )
 
 // Server serves Redis clients on one listener.
@@ -37,7 +42,9 @@ type Server struct {
 	opts  Options
 	node  Node
 	Stats *Stats
-	start time.Time
+	// HotKeys are the keys that clients of this node ask for most.
+	HotKeys *heat.TopKeys
+	start   time.Time
 
 	ctx    context.Context // ends when the server closes
 	cancel context.CancelFunc
@@ -57,7 +64,7 @@ func New(node Node, opts Options) *Server {
 	if opts.WriteTimeout == 0 {
 		opts.WriteTimeout = defaultWriteTimeout
 	}
-	s := &Server{opts: opts, node: node, Stats: newStats(), start: time.Now(), conns: make(map[uint64]*conn)}
+	s := &Server{opts: opts, node: node, Stats: newStats(), HotKeys: heat.NewTopKeys(hotKeys, hotHalfLife), start: time.Now(), conns: make(map[uint64]*conn)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

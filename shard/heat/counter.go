@@ -113,7 +113,7 @@ func (c *Counter) Fold(now time.Time) {
 	each := (1 - keep) / elapsed.Seconds()
 	for i := range c.pages {
 		if p := c.pages[i].Load(); p != nil {
-			p.fold(keep, each)
+			p.fold(keep, each, idle*c.weight)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (c *Counter) restart(now time.Time) {
 	c.last, c.weight = now, 0
 	for i := range c.pages {
 		if p := c.pages[i].Load(); p != nil {
-			p.fold(0, 0)
+			p.fold(0, 0, 0)
 		}
 	}
 }
@@ -139,8 +139,9 @@ func (c *Counter) restart(now time.Time) {
 // idle. It would take minutes to decay to nothing.
 const idle = 0.01
 
-// fold makes each rate: rate*keep + tally*each.
-func (p *page) fold(keep, each float64) {
+// fold makes each rate: rate*keep + tally*each. What falls below floor and has not
+// been used is forgotten.
+func (p *page) fold(keep, each, floor float64) {
 	for i := range p.rates {
 		r := &p.rates[i]
 		if p.reads[i].Load() == 0 && p.writes[i].Load() == 0 && r.Ops() == 0 {
@@ -151,7 +152,7 @@ func (p *page) fold(keep, each float64) {
 		r.ReadBytes = r.ReadBytes*keep + float64(reads%oneOp)*each
 		r.Writes = r.Writes*keep + float64(writes>>tallyBytes)*each
 		r.WriteBytes = r.WriteBytes*keep + float64(writes%oneOp)*each
-		if r.Ops() < idle && reads == 0 && writes == 0 {
+		if r.Ops() < floor && reads == 0 && writes == 0 {
 			*r = SlotHeat{}
 		}
 	}
