@@ -21,18 +21,14 @@ func newBalanceSwitch(on bool) *cobra.Command {
 		Example: "  raftkv balance " + onOff(on),
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			before, err := where.shardMap(cmd.Context())
-			if err != nil {
-				return err
-			}
 			var reply controller.Reply
 			if err := where.order(cmd.Context(), http.MethodPut, "/v1/balance", map[string]bool{"on": on}, &reply); err != nil {
 				return err
 			}
-			if before.Balance == on {
-				return where.say(cmd, changed{false, reply.Epoch}, "the balancer is %s already", onOff(on))
+			if !reply.Changed {
+				return where.say(cmd, reply, "the balancer is %s already", onOff(on))
 			}
-			return where.say(cmd, changed{true, reply.Epoch}, "the balancer is %s", onOff(on))
+			return where.say(cmd, reply, "the balancer is %s", onOff(on))
 		},
 	}
 	where.add(cmd.Flags())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"raftkv/kv"
@@ -51,15 +50,6 @@ func (v view) answers(node string) bool {
 		}
 	}
 	return false
-}
-
-// nodeIDs lists the nodes, for a person.
-func nodeIDs(m *shard.Map) string {
-	ids := make([]string, len(m.Nodes))
-	for i, n := range m.Nodes {
-		ids[i] = n.ID
-	}
-	return strings.Join(ids, ", ")
 }
 
 // slotCount is the number of slots in ranges.

@@ -26,18 +26,14 @@ gives slots to those that have none, so turn it off before.`,
 			if err != nil {
 				return err
 			}
-			before, err := where.shardMap(cmd.Context())
-			if err != nil {
-				return err
-			}
 			var reply controller.Reply
 			if err := where.order(cmd.Context(), http.MethodDelete, fmt.Sprint("/v1/groups/", id), nil, &reply); err != nil {
 				return err
 			}
-			if before.Group(id) == nil {
-				return where.say(cmd, changed{false, reply.Epoch}, "group %d has been removed before", id)
+			if !reply.Changed {
+				return where.say(cmd, reply, "group %d has been removed before", id)
 			}
-			return where.say(cmd, changed{true, reply.Epoch}, "group %d is removed", id)
+			return where.say(cmd, reply, "group %d is removed", id)
 		},
 	}
 	where.add(cmd.Flags())

@@ -29,6 +29,9 @@ then ends as it would have.`,
 			if err := where.order(cmd.Context(), http.MethodDelete, fmt.Sprint("/v1/migrations/", epoch), nil, &reply); err != nil {
 				return err
 			}
+			if !reply.Changed {
+				return where.say(cmd, reply, "migration %d is being undone already", epoch)
+			}
 			return where.say(cmd, reply, "migration %d is being undone, unless the new owner serves already", epoch)
 		},
 	}

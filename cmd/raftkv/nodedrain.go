@@ -6,20 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"raftkv/shard"
 	"raftkv/shard/controller"
 )
-
-// changed is the JSON of a command that changes one thing.
-type changed struct {
-	Changed bool   `json:"changed"` // false: it was so already
-	Epoch   uint64 `json:"epoch"`   // of the map that has it
-}
 
 // nodeMark is one of the two marks that a node may have.
 type nodeMark struct {
 	name, short, long string
-	state             shard.NodeState
 	done, already     string
 }
 
@@ -29,14 +21,14 @@ func newNodeDrain() *cobra.Command {
 		`Mark a node as draining: its replicas and leaderships move to other nodes, if there
 are enough, and it gets no new ones. 'raftkv node list' shows how far it is. An
 empty node can be stopped and removed.`,
-		shard.Draining, "is draining; `raftkv node list` shows what it still has", "is draining already",
+		"is draining; `raftkv node list` shows what it still has", "is draining already",
 	}.command()
 }
 
 func newNodeUndrain() *cobra.Command {
 	return nodeMark{
 		"undrain", "Take drain back", "Take drain back: the node may have replicas and lead groups again.",
-		shard.Active, "is active", "is not draining",
+		"is active", "is not draining",
 	}.command()
 }
 
@@ -50,19 +42,14 @@ func (k nodeMark) command() *cobra.Command {
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := args[0]
-			before, err := where.shardMap(cmd.Context())
-			if err != nil {
-				return err
-			}
-			was := before.Node(id)
 			var reply controller.Reply
 			if err := where.order(cmd.Context(), http.MethodPost, "/v1/nodes/"+url.PathEscape(id)+"/"+k.name, nil, &reply); err != nil {
 				return err
 			}
-			if was != nil && was.State == k.state {
-				return where.say(cmd, changed{false, reply.Epoch}, "%s %s", id, k.already)
+			if !reply.Changed {
+				return where.say(cmd, reply, "%s %s", id, k.already)
 			}
-			return where.say(cmd, changed{true, reply.Epoch}, "%s %s", id, k.done)
+			return where.say(cmd, reply, "%s %s", id, k.done)
 		},
 	}
 	where.add(cmd.Flags())

@@ -23,18 +23,14 @@ shows no replicas, stop it, and remove it.`,
 		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := args[0]
-			before, err := where.shardMap(cmd.Context())
-			if err != nil {
-				return err
-			}
 			var reply controller.Reply
 			if err := where.order(cmd.Context(), http.MethodDelete, "/v1/nodes/"+url.PathEscape(id), nil, &reply); err != nil {
 				return err
 			}
-			if before.Node(id) == nil {
-				return where.say(cmd, changed{false, reply.Epoch}, "there is no node %s to remove; the nodes are %s", id, nodeIDs(before))
+			if !reply.Changed {
+				return where.say(cmd, reply, "there is no node %s to remove; `raftkv node list` shows all", id)
 			}
-			return where.say(cmd, changed{true, reply.Epoch}, "%s is removed", id)
+			return where.say(cmd, reply, "%s is removed", id)
 		},
 	}
 	where.add(cmd.Flags())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,7 +12,8 @@ import (
 	"raftkv/shard"
 )
 
-// fakeNode answers what a test says, and notes what it was asked to do.
+// fakeNode answers what a test says, and notes what it was asked to do. A test
+// changes it between commands only, and by next.
 type fakeNode struct {
 	*httptest.Server
 	m      shard.Map
@@ -54,17 +56,14 @@ func newFakeNode(t *testing.T) *fakeNode {
 		case r.URL.Path == "/v1/status":
 			json.NewEncoder(w).Encode(f.status)
 		default:
-			var body strings.Builder
-			if r.ContentLength > 0 {
-				b := make([]byte, r.ContentLength)
-				r.Body.Read(b)
-				body.WriteString(" " + string(b))
+			text := r.Method + " " + r.URL.Path
+			if body, err := io.ReadAll(r.Body); err != nil || len(body) > 0 {
+				text += " " + string(body)
 			}
-			_, password, _ := r.BasicAuth()
-			if password != "" {
-				body.WriteString(" password " + password)
+			if _, password, _ := r.BasicAuth(); password != "" {
+				text += " password " + password
 			}
-			f.orders = append(f.orders, r.Method+" "+r.URL.Path+body.String())
+			f.orders = append(f.orders, text)
 			w.WriteHeader(f.code)
 			w.Write([]byte(f.answer))
 		}
@@ -95,31 +94,58 @@ n2    dead, draining  127.0.0.1:7002  127.0.0.1:8002  127.0.0.1:9002  1         
 }
 
 func TestOrders(t *testing.T) {
-	for _, test := range []struct{ args, order, says string }{
-		{"node drain n1", "POST /v1/nodes/n1/drain", "n1 is draining;"},
-		{"node drain n2", "POST /v1/nodes/n2/drain", "n2 is draining already"},
-		{"node undrain n1", "POST /v1/nodes/n1/undrain", "n1 is not draining"},
-		{"node undrain n2", "POST /v1/nodes/n2/undrain", "n2 is active"},
-		{"node undrain n2 --json", "POST /v1/nodes/n2/undrain", `{"changed":true,"epoch":8}`},
-		{"node remove n2", "DELETE /v1/nodes/n2", "n2 is removed"},
-		{"node remove n/9", "DELETE /v1/nodes/n/9", "no node n/9 to remove; the nodes are n1, n2"},
-		{"group remove 2", "DELETE /v1/groups/2", "group 2 is removed"},
-		{"group remove 3", "DELETE /v1/groups/3", "group 3 has been removed before"},
-		{"migrations cancel 3", "DELETE /v1/migrations/3", "migration 3 is being undone"},
-		{"leader move --group 1 --to n1", `POST /v1/groups/1/leader {"node":"n1"}`, "n1 leads group 1 already"},
-		{"balance on", `PUT /v1/balance {"on":true}`, "the balancer is on already"},
-		{"balance off --json", `PUT /v1/balance {"on":false}`, `{"changed":true,"epoch":8}`},
-		{"balance", "", "the balancer is on\nno migrations are under way"},
-		{"balance status --json", "", `{"on":true,"epoch":7,"migrations":[]}`},
-		{"migrations", "", "no migrations are under way"},
-		{"migrations list --json", "", "[]"},
+	const did, nothing = `{"epoch":8,"changed":true}`, `{"epoch":8,"changed":false}`
+	for _, test := range []struct{ args, answer, order, says string }{
+		{"node drain n1", did, "POST /v1/nodes/n1/drain", "n1 is draining;"},
+		{"node drain n1", nothing, "POST /v1/nodes/n1/drain", "n1 is draining already"},
+		{"node undrain n1", did, "POST /v1/nodes/n1/undrain", "n1 is active"},
+		{"node undrain n1", nothing, "POST /v1/nodes/n1/undrain", "n1 is not draining"},
+		{"node undrain n1 --json", did, "POST /v1/nodes/n1/undrain", did},
+		{"node remove n2", did, "DELETE /v1/nodes/n2", "n2 is removed"},
+		{"node remove n/9", nothing, "DELETE /v1/nodes/n/9", "no node n/9 to remove"},
+		{"group remove 2", did, "DELETE /v1/groups/2", "group 2 is removed"},
+		{"group remove 2", nothing, "DELETE /v1/groups/2", "group 2 has been removed before"},
+		{"migrations cancel 3", did, "DELETE /v1/migrations/3", "migration 3 is being undone, unless"},
+		{"migrations cancel 3", nothing, "DELETE /v1/migrations/3", "migration 3 is being undone already"},
+		{"leader move --group 1 --to n1", "{}", `POST /v1/groups/1/leader {"node":"n1"}`, "n1 leads group 1 already"},
+		{"balance on", nothing, `PUT /v1/balance {"on":true}`, "the balancer is on already"},
+		{"balance off", did, `PUT /v1/balance {"on":false}`, "the balancer is off"},
+		{"balance", "", "", "the balancer is on\nno migrations are under way"},
+		{"balance status --json", "", "", `{"on":true,"epoch":7,"migrations":[]}`},
+		{"migrations", "", "", "no migrations are under way"},
+		{"migrations list --json", "", "", "[]"},
 	} {
 		f := newFakeNode(t)
+		f.answer = test.answer
 		want(t, 0, []string{test.says}, append(strings.Fields(test.args), f.addr())...)
 		if got := strings.Join(f.orders, "; "); got != test.order {
 			t.Errorf("%s: the node was told %q, want %q", test.args, got, test.order)
 		}
 	}
+}
+
+// A new group is added once; what is waited for is that it has had a leader.
+func TestGroupAddWaits(t *testing.T) {
+	f := newFakeNode(t)
+	f.answer = `{"epoch":8,"changed":true,"group":3}`
+	looks := 0
+	f.next = func() {
+		if looks++; looks == 1 { // a node that lagged behind has answered
+			f.m.Epoch, f.m.Groups = 8, append(f.m.Groups, shard.Group{ID: 3, Replicas: []shard.Replica{{Node: "n1", ID: "n1.8", Voter: true}}})
+		} else {
+			f.m.Groups[3].Founded = true
+		}
+	}
+	want(t, 0, []string{"group 3 is added on n1; it owns no slots yet"}, "group", "add", "--nodes=n1", f.addr())
+	if want := `POST /v1/groups {"nodes":["n1"]}`; len(f.orders) != 1 || f.orders[0] != want {
+		t.Errorf("the node was told %q, want %q", f.orders, want)
+	}
+	if looks != 3 {
+		t.Errorf("it looked %d times", looks)
+	}
+	f.answer = `{"epoch":8,"changed":true,"group":4}` // and a map of a later epoch without it
+	f.m.Epoch = 9
+	want(t, exitFailure, []string{"group 4 has been removed meanwhile"}, "group", "add", f.addr())
 }
 
 func TestOrderRefused(t *testing.T) {

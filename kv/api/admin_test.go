@@ -29,17 +29,17 @@ func (f *fakeNode) note(format string, args ...any) {
 
 func (f *fakeNode) Change(_ context.Context, change []byte) (controller.Reply, error) {
 	f.note("%s", change)
-	return controller.Reply{Epoch: 9}, f.err
+	return controller.Reply{Epoch: 9, Changed: true}, f.err
 }
 
 func (f *fakeNode) RemoveNode(_ context.Context, id string) (controller.Reply, error) {
 	f.note("remove %s", id)
-	return controller.Reply{Epoch: 9}, f.err
+	return controller.Reply{Epoch: 9, Changed: true}, f.err
 }
 
 func (f *fakeNode) AddGroup(_ context.Context, nodes []string) (controller.Reply, error) {
 	f.note("add on %v", nodes)
-	return controller.Reply{Epoch: 9, Group: 4}, f.err
+	return controller.Reply{Epoch: 9, Changed: true, Group: 4}, f.err
 }
 
 func (f *fakeNode) MoveSlots(_ context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error) {
@@ -65,14 +65,14 @@ func TestOrders(t *testing.T) {
 		status        int
 		order, answer string
 	}{
-		{"POST /v1/nodes/n1/drain", "", 200, string(controller.Drain("n1")), `{"epoch":9}`},
-		{"POST /v1/nodes/n1/undrain", "", 200, string(controller.Undrain("n1")), `{"epoch":9}`},
-		{"DELETE /v1/nodes/n1", "", 200, "remove n1", `{"epoch":9}`},
-		{"POST /v1/groups", "", 200, "add on []", `{"epoch":9,"group":4}`},
-		{"POST /v1/groups", `{"nodes":["n1","n2"]}`, 200, "add on [n1 n2]", `{"epoch":9,"group":4}`},
+		{"POST /v1/nodes/n1/drain", "", 200, string(controller.Drain("n1")), `{"epoch":9,"changed":true}`},
+		{"POST /v1/nodes/n1/undrain", "", 200, string(controller.Undrain("n1")), `{"epoch":9,"changed":true}`},
+		{"DELETE /v1/nodes/n1", "", 200, "remove n1", `{"epoch":9,"changed":true}`},
+		{"POST /v1/groups", "", 200, "add on []", `{"epoch":9,"changed":true,"group":4}`},
+		{"POST /v1/groups", `{"nodes":["n1","n2"]}`, 200, "add on [n1 n2]", `{"epoch":9,"changed":true,"group":4}`},
 		{"POST /v1/groups", `{"nodes":"n1"}`, 400, "", ""},
 		{"POST /v1/groups", `{"node_ids":["n1"]}`, 400, "", "node_ids"},
-		{"DELETE /v1/groups/4", "", 200, string(controller.RemoveGroup(4)), `{"epoch":9}`},
+		{"DELETE /v1/groups/4", "", 200, string(controller.RemoveGroup(4)), `{"epoch":9,"changed":true}`},
 		{"DELETE /v1/groups/four", "", 400, "", "no number of a group"},
 		{"DELETE /v1/groups/4294967296", "", 400, "", "no number of a group"},
 		{"POST /v1/groups/0/leader", `{"node":"n2"}`, 200, "n2 leads 0", `{}`},
@@ -81,9 +81,9 @@ func TestOrders(t *testing.T) {
 		{"POST /v1/migrations", `{"slots":[[0,99]]}`, 400, "", "which slots"},
 		{"POST /v1/migrations", `{"to":1}`, 400, "", "which slots"},
 		{"POST /v1/migrations", `{"slots":[[0,99999]],"to":2}`, 400, "", ""},
-		{"DELETE /v1/migrations/17", "", 200, string(controller.CancelMigration(17)), `{"epoch":9}`},
+		{"DELETE /v1/migrations/17", "", 200, string(controller.CancelMigration(17)), `{"epoch":9,"changed":true}`},
 		{"DELETE /v1/migrations/-1", "", 400, "", "no migration"},
-		{"PUT /v1/balance", `{"on":false}`, 200, string(controller.SetBalance(false)), `{"epoch":9}`},
+		{"PUT /v1/balance", `{"on":false}`, 200, string(controller.SetBalance(false)), `{"epoch":9,"changed":true}`},
 		{"PUT /v1/balance", `{}`, 400, "", `{\"on\":true}`},
 		{"GET /v1/groups", "", 405, "", ""},
 	} {

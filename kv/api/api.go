@@ -39,7 +39,6 @@ type Node interface {
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
 	Failure() error
-	Admin
 }
 
 // Options configure the API.

@@ -43,6 +43,7 @@ func (n *Node) order(ctx context.Context, change []byte) (reply controller.Reply
 		switch {
 		case err == nil:
 			n.log.Info("ordered by a person", "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
+			reply.Changed = reply.Changed || unsure // a try whose answer was lost may have changed it
 			return reply, unsure, nil
 		case errors.As(err, &known):
 			if known.Code() == "ERR" || known.Code() == fsm.ErrStale {
@@ -193,6 +194,7 @@ func mayLead(m *shard.Map, group uint32, node string) error {
 // that has some of them, or finds those that are under way. It begins none if it
 // would have to refuse one.
 func (n *Node) MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error) {
+	reason = cmp.Or(reason, "ordered by a person")
 	var seen uint64 // epoch of the map that the last try was made by
 	var failed error
 	for {

@@ -58,7 +58,8 @@ var rules = map[string]func(*change, command) error{
 
 // Reply is what Apply answers, as JSON.
 type Reply struct {
-	Epoch     uint64 `json:"epoch"` // of the map after the command
+	Epoch     uint64 `json:"epoch"`   // of the map after the command
+	Changed   bool   `json:"changed"` // false: it was so already
 	Replica   string `json:"replica,omitempty"`
 	Group     uint32 `json:"group,omitempty"`
 	Migration uint64 `json:"migration,omitempty"`

@@ -81,7 +81,7 @@ func (s *State) Apply(cmd []byte) (reply []byte, err error) {
 		s.history.add(s.current, ch.Map)
 		s.current, s.last = ch.Map, ch.last
 	}
-	ch.reply.Epoch = s.current.Epoch
+	ch.reply.Epoch, ch.reply.Changed = s.current.Epoch, ch.changed
 	return json.Marshal(ch.reply)
 }
 
