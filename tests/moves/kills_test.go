@@ -1,10 +1,8 @@
 package moves
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"raftkv/shard"
@@ -67,25 +65,13 @@ func TestMigrationSurvivesKills(t *testing.T) {
 // that the migration ends.
 func killAt(t *testing.T, c *cluster.Cluster, l *load, from, to uint32, victim string, backSoon bool) {
 	spread(c, from, to)
-	for _, id := range c.IDs() {
-		os.Remove(reached(c, id))
-		os.Remove(goOn(c, id))
-	}
-	before := l.count()
+	arm(c)
 	cluster.Eventually(t, "a migration", func() error {
 		_, err := move(c, to)
 		return err
 	})
 	nodes := make(map[string]string)
-	cluster.Eventually(t, "the failpoint", func() error {
-		for _, id := range c.IDs() {
-			if _, err := os.Stat(reached(c, id)); err == nil {
-				nodes[driver] = id
-				return nil
-			}
-		}
-		return errors.New("no node is there")
-	})
+	nodes[driver] = awaitFailpoint(t, c)
 	cluster.Eventually(t, "leaders", func() error {
 		now, err := leaders(c)
 		nodes[target], nodes[controller] = now[to], now[shard.Controller]
@@ -95,11 +81,7 @@ func killAt(t *testing.T, c *cluster.Cluster, l *load, from, to uint32, victim s
 	if err := c.Kill(nodes[victim]); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range c.IDs() { // the next driver would stop there too
-		if err := os.WriteFile(goOn(c, id), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	release(t, c) // the next driver would stop there too
 	if backSoon {
 		c.StartAll()
 	}
@@ -111,12 +93,7 @@ func killAt(t *testing.T, c *cluster.Cluster, l *load, from, to uint32, victim s
 		return settled(m, to)
 	})
 	c.StartAll()
-	cluster.Eventually(t, "clients that go on", func() error {
-		if n := l.count(); n <= before+100 {
-			return fmt.Errorf("%d increments", n-before)
-		}
-		return nil
-	})
+	l.goesOn(t)
 	l.check(t, to)
 }
 
@@ -141,13 +118,4 @@ func spread(c *cluster.Cluster, from, to uint32) {
 		delete(free, node)
 		lead(c, group, node)
 	}
-}
-
-// The files by which a node and this test meet at a failpoint; see kv/node.
-func reached(c *cluster.Cluster, id string) string {
-	return filepath.Join(c.At(id).Dir, "failpoint.reached")
-}
-
-func goOn(c *cluster.Cluster, id string) string {
-	return filepath.Join(c.At(id).Dir, "failpoint.go")
 }

@@ -114,6 +114,18 @@ func (l *load) count() (sum int) {
 	return sum
 }
 
+// goesOn waits until clients have done some work from now on.
+func (l *load) goesOn(t *testing.T) {
+	t.Helper()
+	before := l.count()
+	cluster.Eventually(t, "clients that go on", func() error {
+		if n := l.count() - before; n < 100 {
+			return fmt.Errorf("%d increments", n)
+		}
+		return nil
+	})
+}
+
 // check sees, while no client works, that owner has the moving slots and every
 // slot is served by one group, that everything is as it was acknowledged, and that
 // nothing was left behind where it moved away.
