@@ -106,15 +106,15 @@ func mapOf(c *cluster.Cluster) (*shard.Map, error) {
 
 // move begins to move the moving slots to a group, and returns the migration.
 func move(c *cluster.Cluster, to uint32) (epoch uint64, err error) {
-	var answer struct{ Migrations []uint64 }
-	err = askAny(c, http.MethodPost, "/v1/migrations", fmt.Sprintf(`{"slots":%q,"to":%d}`, moving, to), &answer)
+	var answer kv.Move
+	err = askAny(c, http.MethodPost, "/v1/migrations", fmt.Sprintf(`{"slots":[[%d,%d]],"to":%d}`, moving.From(), moving.To(), to), &answer)
 	if err == nil && len(answer.Migrations) != 1 {
 		err = fmt.Errorf("%d migrations began", len(answer.Migrations))
 	}
 	if err != nil {
 		return 0, err
 	}
-	return answer.Migrations[0], nil
+	return answer.Migrations[0].Epoch, nil
 }
 
 // settled tells whether a node's map has no migration, and the moving slots with
