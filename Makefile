@@ -14,7 +14,7 @@ build: ## build the program into .build/
 	@mkdir -p .build
 	$(GO) build -ldflags '$(LDFLAGS)' -o .build/ ./cmd/...
 
-up: build ## start three nodes on this machine; Ctrl-C stops them
+up: build ## start three nodes and three groups on this machine; Ctrl-C stops them
 	@$(BIN) up
 
 down: build ## stop a cluster that was started with `raftkv up --detach`
