@@ -256,7 +256,7 @@ func TestCancelAtEachStep(t *testing.T) {
 		if err != nil {
 			t.Fatalf("canceled at %s: %v", at, err)
 		}
-		late := at == migrate.StepSeal || at == migrate.StepActivate || at == migrate.StepFinish || at == migrate.StepDelete || at == migrate.StepDone
+		late := at == migrate.StepFinish || at == migrate.StepDelete || at == migrate.StepDone
 		if w.finished != late {
 			t.Errorf("canceled at %s: finished %v", at, w.finished)
 		}

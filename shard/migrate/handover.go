@@ -58,15 +58,19 @@ func (d *driver) last(ctx context.Context, attempt uint64, sealed *bool, prepare
 	if err := d.send(ctx, view, false); err != nil {
 		return err
 	}
+	d.step(StepSeal)
 	if d.canceled() && !*sealed {
 		return errCanceled
 	}
-	d.step(StepSeal)
 	*sealed = true
 	if err := d.source.Seal(ctx, d.m.Epoch, attempt); err != nil {
 		return err
 	}
 	d.step(StepActivate)
+	if d.canceled() {
+		// Sealed or not: the fence finds out whether the target has them already.
+		return errCanceled
+	}
 	return d.target.Activate(ctx, d.m.Epoch, attempt, view.Clock, view.Digest)
 }
 
