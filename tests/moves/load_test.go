@@ -3,6 +3,7 @@ package moves
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,6 +38,10 @@ type said struct{ seq, reply int64 }
 
 const incrementers = 4
 
+// large is how long values in the moving slots are at least, in bytes: many times
+// what all else in a group takes, so that its memory tells whether it has them.
+const large = 1000
+
 // newLoad writes the keys and starts the clients. They end with the test at the
 // latest.
 func newLoad(t *testing.T, c *cluster.Cluster) *load {
@@ -46,6 +51,9 @@ func newLoad(t *testing.T, c *cluster.Cluster) *load {
 	defer client.Close()
 	for i, key := range append(keysIn(moving, "moves:", 300), keysIn(shard.All, "any:", 200)...) {
 		l.values[key] = fmt.Sprintf("value %d of %s", i, key)
+		if moving.Contains(shard.Slot([]byte(key))) {
+			l.values[key] += strings.Repeat("!", large)
+		}
 		if _, err := client.Must("SET", key, l.values[key]); err != nil {
 			t.Fatal(err)
 		}
@@ -214,6 +222,10 @@ func (l *load) compare(m *shard.Map, status kv.Status) error {
 		for _, r := range g.Replicas {
 			if r.Keys != keys[g.ID] && g.ID != shard.Controller {
 				return fmt.Errorf("%s of group %d has %d keys; its slots have %d", r.Replica, g.ID, r.Keys, keys[g.ID])
+			}
+			// Keys of slots that it gave away are not counted; but they take memory.
+			if g.ID != m.Owner[moving.From()] && r.Bytes > 100*large {
+				return fmt.Errorf("%s of group %d still has %d bytes", r.Replica, g.ID, r.Bytes)
 			}
 		}
 	}
