@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"raftkv/kv"
+	"raftkv/kv/group"
 	"raftkv/shard"
 	"raftkv/shard/controller"
 	"raftkv/shard/plan"
@@ -234,5 +235,15 @@ func TestReplacedWhileAway(t *testing.T) {
 	})
 	if got := c.do(n3, "GET", "a"); got != "2" {
 		t.Errorf("a is %q", got)
+	}
+}
+
+// While its replica of the controller's group is being replaced a node has none,
+// and may be asked at that very moment.
+func TestReadyWithoutController(t *testing.T) {
+	n := new(Node)
+	n.groups.Store(new([]*group.Group))
+	if err := n.Ready(t.Context()); !errors.Is(err, errStarting) {
+		t.Errorf("Ready says %v", err)
 	}
 }

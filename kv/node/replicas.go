@@ -246,10 +246,10 @@ func (n *Node) founders(ctx context.Context, g *shard.Group, replica string) ([]
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := n.group(shard.Controller).ReadIndex(ctx, group.Linearizable); err != nil {
+	m, err := n.readMap(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("is the group founded? %w", err)
 	}
-	m := n.shardMap()
 	g = m.Group(g.ID)
 	if g == nil || g.On(n.config.ID) == nil || g.On(n.config.ID).ID != replica {
 		return nil, fmt.Errorf("replica %s is not in the map any more", replica)

@@ -156,13 +156,17 @@ func (n *Node) Ready(ctx context.Context) error {
 	if err := n.Failure(); err != nil {
 		return err
 	}
-	if !n.isMember() {
+	controller := n.group(shard.Controller)
+	if controller == nil {
+		return errStarting // or its replica here is being replaced
+	}
+	if !sameNode(controller.State().Map().Node(n.config.ID), n.info()) {
 		return errNotMember
 	}
-	if err := n.group(shard.Controller).ReadIndex(ctx, group.Linearizable); err != nil {
+	if err := controller.ReadIndex(ctx, group.Linearizable); err != nil {
 		return err
 	}
-	m := n.shardMap()
+	m := controller.State().Map()
 	if slices.Contains(m.Owner[:], shard.Controller) {
 		return kv.ErrUnserved // a new cluster whose slots are not given out yet
 	}
