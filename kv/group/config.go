@@ -23,15 +23,15 @@ type Timing struct {
 	// Heartbeat.
 	Lease time.Duration
 	// Commit is how long followers may not know of a commit when no entry
-	// follows it.
+	// follows it; at most twice that. Whoever cannot wait calls Publish.
 	Commit time.Duration
 }
 
 // Timings by name: "local" elects in about 300 ms, "wan" suits round trips of
 // 100 ms and more.
 var Timings = map[string]Timing{
-	"local": {Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, Lease: 200 * time.Millisecond, Commit: 50 * time.Millisecond},
-	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 100 * time.Millisecond},
+	"local": {Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, Lease: 200 * time.Millisecond, Commit: time.Second},
+	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 2 * time.Second},
 }
 
 // Config is what one replica of a group needs.

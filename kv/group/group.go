@@ -59,7 +59,7 @@ type Group struct {
 
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
 	opened   atomic.Bool
-	nudging  atomic.Bool
+	publish  chan struct{} // has room for one, see Publish
 	snapping atomic.Bool
 
 	paced     time.Time    // when the snapshot that is being written last rested
@@ -82,6 +82,7 @@ func Open(config Config) (_ *Group, err error) {
 		notify:   make(chan bool, 8),
 		raftDone: make(chan struct{}),
 		resume:   make(chan struct{}, 1),
+		publish:  make(chan struct{}, 1),
 		acks:     newAcks(config.Replica),
 		heat:     heat.New(heatHalfLife),
 	}
@@ -186,6 +187,7 @@ func (g *Group) start() {
 	g.background.Go(func() { g.watchLeadership(ctx) })
 	g.background.Go(func() { g.watchReplay(ctx) })
 	g.background.Go(func() { g.expireLoop(ctx) })
+	g.background.Go(func() { g.publishLoop(ctx) })
 	g.background.Go(func() { g.snapshotLoop(ctx) })
 	go g.proposer.run()
 	go g.leaderReads.run()
@@ -285,18 +287,11 @@ func (g *Group) Waiting() (proposals, bytes int) { return g.proposer.waiting() }
 
 // expireLoop lets keys expire that nobody asks for.
 func (g *Group) expireLoop(ctx context.Context) {
-	ticker := time.NewTicker(tickInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			if g.Serving() {
-				g.expireDue()
-			}
-		case <-ctx.Done():
-			return
+	every(ctx, tickInterval, func() {
+		if g.Serving() {
+			g.expireDue()
 		}
-	}
+	})
 }
 
 // hung is called when the disk does not answer. Raft's heartbeats would go on

@@ -200,25 +200,33 @@ func (g *Group) ServeReadIndex(ctx context.Context, applied uint64) (uint64, err
 	}
 	index := g.fsm.LastEffect()
 	if index > applied {
-		g.nudge()
+		g.Publish()
 	}
 	return index, nil
 }
 
-// nudge makes followers learn the commit index at once. Raft tells it with the
-// next entry or after CommitTimeout, and heartbeats do not carry it; so if no
-// entry is coming, an empty one is sent.
-func (g *Group) nudge() {
-	if !g.nudging.CompareAndSwap(false, true) {
-		return
+// Publish makes followers learn at once what has been committed. Raft tells them
+// with the next entry or after Timing.Commit, and heartbeats do not carry it; so
+// an empty entry is sent. It does not wait.
+func (g *Group) Publish() {
+	select {
+	case g.publish <- struct{}{}:
+	default: // an entry that has not left yet will do
 	}
-	g.background.Go(func() {
-		defer g.nudging.Store(false)
-		p := NewProposal()
-		p.kind = barrierKind
-		g.proposer.propose(p)
-		p.Wait()
-	})
+}
+
+func (g *Group) publishLoop(ctx context.Context) {
+	for {
+		select {
+		case <-g.publish:
+			p := NewProposal()
+			p.kind = barrierKind
+			g.proposer.propose(p)
+			p.Wait()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // expireDue brings the log's clock forward if a key is due by the wall clock,

@@ -30,23 +30,16 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	if g.config.ReplayBudget <= 0 {
 		return
 	}
-	ticker := time.NewTicker(snapshotInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
+	every(ctx, snapshotInterval, func() {
 		due, reason := g.snapshotDue()
 		if !due {
-			continue
+			return
 		}
 		g.config.Logger.Info("taking a snapshot", "topic", "snapshot", "group", g.config.ID, "index", g.fsm.Applied(), "reason", reason)
 		if err := g.Snapshot(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && ctx.Err() == nil {
 			g.config.Logger.Warn("no snapshot was taken", "topic", "snapshot", "group", g.config.ID, "error", err)
 		}
-	}
+	})
 }
 
 func (g *Group) snapshotDue() (bool, string) {

@@ -71,6 +71,7 @@ func (n *Node) changeMap(_ context.Context, change []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("change of the map: %w", err)
 	}
+	g.Publish() // all nodes follow the map
 	if reply.Kind != kv.Bulk {
 		return nil, fmt.Errorf("change of the map: an answer of kind %v", reply.Kind)
 	}

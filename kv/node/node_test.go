@@ -228,7 +228,7 @@ func TestReplacedWhileAway(t *testing.T) {
 		for group, id := range before {
 			g, r := n3.group(uint32(group)), m.Group(uint32(group)).On("n3")
 			if g == nil || r.ID == id || string(g.Replica()) != r.ID || !r.Voter {
-				return fmt.Errorf("group %d had %s, the map has %+v, the node %v", group, id, r, g)
+				return fmt.Errorf("group %d had %s, the map has %+v; does the node have one: %t", group, id, r, g != nil)
 			}
 		}
 		return nil

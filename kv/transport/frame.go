@@ -47,6 +47,7 @@ const (
 	methodTimeoutNow
 	methodSnapshot
 	methodCall
+	methodBeats
 )
 
 // RemoteError is what another node answered instead of a result.

@@ -87,17 +87,12 @@ func (g *Group) SetHeartbeatHandler(fn func(raft.RPC)) {
 
 // AppendEntries sends entries, or a heartbeat, and waits for the answer.
 func (g *Group) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if isHeartbeat(args) {
+		return g.beat(id, target, args, resp)
+	}
 	ctx, cancel := context.WithTimeout(g.ctx, reconnectWait)
 	defer cancel()
-	var c *clientConn
-	var err error
-	timeout := bulkTimeout
-	if isHeartbeat(args) {
-		timeout = urgentTimeout
-		c, err = g.t.peer(string(target)).urgent.get(ctx)
-	} else {
-		c, err = g.t.peer(string(target)).bulk.wait(ctx)
-	}
+	c, err := g.t.peer(string(target)).bulk.wait(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +102,7 @@ func (g *Group) AppendEntries(id raft.ServerID, target raft.ServerAddress, args 
 	if err != nil {
 		return err
 	}
-	return g.finishAppend(timeout, x, id, sent, args, resp)
+	return g.finishAppend(bulkTimeout, x, id, sent, args, resp)
 }
 
 func (g *Group) finishAppend(timeout time.Duration, x *exchange, id raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {

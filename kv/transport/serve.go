@@ -3,13 +3,12 @@ package transport
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/raft"
 )
 
 // queued is how many requests of a group may wait on a connection before it is
@@ -67,6 +66,8 @@ func (t *Transport) serve(nc net.Conn) {
 			if !s.snapshot(f) {
 				return
 			}
+		case methodBeats:
+			s.beats(f)
 		case methodAppend:
 			if s.heartbeat(f) {
 				continue
@@ -119,24 +120,16 @@ func (s *serverConn) welcome() error {
 // heartbeat executes a heartbeat at once. It is answered from the connection's
 // own goroutine: reads wait for it.
 func (s *serverConn) heartbeat(f frame) bool {
-	g := s.t.group(f.group)
-	if g == nil {
+	payload, err := s.executeHeartbeat(f.group, f.payload)
+	if errors.Is(err, errNoHeartbeat) {
 		return false
 	}
-	args, err := decodeHeartbeat(f.payload, g.replica)
-	if args == nil || err != nil {
-		return false
-	}
-	g.mu.Lock()
-	handler := g.heartbeatHandler
-	g.mu.Unlock()
-	if handler == nil {
-		return false
-	}
-	responses := make(chan raft.RPCResponse, 1)
-	handler(raft.RPC{Command: args, RespChan: responses})
-	s.respond(f)(g.response(s.ctx, responses))
+	s.respond(f)(payload, err)
 	return true
+}
+
+func (s *serverConn) noReplica(group uint32) error {
+	return fmt.Errorf("node %s has no replica of group %d", s.t.opts.Node, group)
 }
 
 // queue returns where a group's requests wait, and begins to work on them.
@@ -163,7 +156,7 @@ func (s *serverConn) queue(group uint32) chan frame {
 func (s *serverConn) raft(f frame) {
 	g := s.t.group(f.group)
 	if g == nil {
-		s.respond(f)(nil, fmt.Errorf("node %s has no replica of group %d", s.t.opts.Node, f.group))
+		s.respond(f)(nil, s.noReplica(f.group))
 		return
 	}
 	s.respond(f)(g.execute(s.ctx, f, nil))
@@ -174,7 +167,7 @@ func (s *serverConn) raft(f frame) {
 func (s *serverConn) snapshot(f frame) bool {
 	g := s.t.group(f.group)
 	if g == nil {
-		s.respond(f)(nil, fmt.Errorf("node %s has no replica of group %d", s.t.opts.Node, f.group))
+		s.respond(f)(nil, s.noReplica(f.group))
 		return false
 	}
 	data := &progressReader{nc: s.nc, r: s.r}

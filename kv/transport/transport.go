@@ -47,6 +47,7 @@ type Transport struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
+	beats    *beats
 
 	mu     sync.Mutex
 	groups map[uint32]*Group
@@ -70,9 +71,11 @@ func Listen(opts Options) (*Transport, error) {
 		groups:   make(map[uint32]*Group),
 		peers:    make(map[string]*peer),
 		served:   make(map[net.Conn]struct{}),
+		beats:    newBeats(),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.wait.Go(t.accept)
+	t.wait.Go(func() { t.beats.run(t.ctx) })
 	return t, nil
 }
 
