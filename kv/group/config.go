@@ -45,6 +45,8 @@ type Config struct {
 
 	Transport *transport.Group
 	Log       raftlog.Options // Dir is filled in
+	// Snapshots is where snapshots are kept. Nil: in Dir.
+	Snapshots SnapshotStore
 
 	// Founders are the first members of a new group: if the folder is empty, the
 	// replica begins with them, and each of them must begin with the same ones.
@@ -55,6 +57,9 @@ type Config struct {
 	// ReplayBudget bounds how long replaying the log after a restart may take:
 	// a snapshot is taken when it would take longer. 0 turns snapshots off.
 	ReplayBudget time.Duration
+	// TrailingBytes is how much log stays behind a snapshot, so that a follower that
+	// is a little behind gets entries and not the whole state. 0: 16 MiB.
+	TrailingBytes int64
 
 	// AskReadIndex asks the leader at peer, which index a follower that has
 	// applied up to applied has to wait for.

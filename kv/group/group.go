@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"raftkv/kv/raftlog"
 	"raftkv/kv/store"
 	"raftkv/shard/heat"
-	"raftkv/snapshot"
 )
 
 // Timeouts that do not depend on the network.
@@ -44,7 +42,7 @@ type Group struct {
 	config    Config
 	fsm       *fsm.FSM
 	log       *raftlog.Log
-	snapshots *snapshot.Store
+	snapshots SnapshotStore
 	raft      *raft.Raft
 	running   atomic.Pointer[raft.Raft] // raft, for those whom it calls before NewRaft has returned
 	notify    chan bool
@@ -115,11 +113,10 @@ func Open(config Config) (_ *Group, err error) {
 }
 
 func (g *Group) openStores() error {
-	snapshots, err := snapshot.OpenStore(filepath.Join(g.config.Dir, "snapshots"), snapshot.StoreOptions{})
-	if err != nil {
+	var err error
+	if g.snapshots, err = g.openSnapshots(); err != nil {
 		return err
 	}
-	g.snapshots = snapshots
 	options := g.config.Log
 	options.Dir = g.config.Dir
 	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
@@ -128,7 +125,7 @@ func (g *Group) openStores() error {
 	if g.log, err = raftlog.Open(options); err != nil {
 		return err
 	}
-	return g.log.Check(snapshots.Newest().Index)
+	return g.log.Check(g.snapshots.Newest().Index)
 }
 
 func (g *Group) startRaft() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,8 +15,8 @@ import (
 // How much log stays behind a snapshot, so that a follower that is a little
 // behind gets entries and not the whole state.
 const (
-	minTrailing   = 64       // entries
-	trailingBytes = 16 << 20 // aim
+	minTrailing     = 64       // entries
+	defaultTrailing = 16 << 20 // bytes, aim: Config.TrailingBytes
 	// holdBytes is how much log is held for a follower that is installing a
 	// snapshot: compacting past what it will need next sends it into a loop.
 	holdBytes = 512 << 20
@@ -23,6 +24,34 @@ const (
 
 // snapshotInterval is how often the need for a snapshot is looked at.
 const snapshotInterval = 500 * time.Millisecond
+
+// SnapshotStore keeps raft's snapshots. A snapshot appears when its sink is closed,
+// whole and on disk.
+type SnapshotStore interface {
+	raft.SnapshotStore
+	// Newest returns the newest snapshot; its Index is 0 if there is none.
+	Newest() snapshot.Info
+}
+
+var _ SnapshotStore = (*snapshot.Store)(nil)
+
+func (g *Group) openSnapshots() (SnapshotStore, error) {
+	if g.config.Snapshots != nil {
+		return g.config.Snapshots, nil
+	}
+	s, err := snapshot.OpenStore(filepath.Join(g.config.Dir, "snapshots"), snapshot.StoreOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (g *Group) trailingBytes() uint64 {
+	if g.config.TrailingBytes > 0 {
+		return uint64(g.config.TrailingBytes)
+	}
+	return defaultTrailing
+}
 
 // snapshotLoop takes a snapshot when replaying the log that it would replace
 // takes longer than the replay budget.
@@ -88,7 +117,7 @@ func (g *Group) setTrailing() error {
 	keep := uint64(minTrailing)
 	if entries > 0 {
 		average := max(uint64(g.log.SizeBytes())/entries, 1)
-		keep = max(keep, trailingBytes/average)
+		keep = max(keep, g.trailingBytes()/average)
 		if held := g.heldFor(first, last); held > keep && held*average <= holdBytes {
 			keep = held
 		}

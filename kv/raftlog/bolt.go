@@ -32,7 +32,7 @@ func openBolt(path string) (*boltStore, error) {
 	return s, nil
 }
 
-func (s *boltStore) path() string                      { return s.file }
+func (s *boltStore) Path() string                      { return s.file }
 func (s *boltStore) Close() error                      { return s.store.Close() }
 func (s *boltStore) FirstIndex() (uint64, error)       { return s.store.FirstIndex() }
 func (s *boltStore) LastIndex() (uint64, error)        { return s.store.LastIndex() }

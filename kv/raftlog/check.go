@@ -33,7 +33,7 @@ func openError(path string, err error) error {
 // that the snapshot covers to the end is removed, because the next entry would
 // leave a gap behind it.
 func (l *Log) Check(snapshot uint64) error {
-	path := l.entries.path()
+	path := l.entries.Path()
 	first, err := l.entries.FirstIndex()
 	if err != nil {
 		return openError(path, err)

@@ -2,7 +2,6 @@ package raftlog
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,17 +12,20 @@ import (
 // it notices when a write hangs: raft would go on with its heartbeats, and no
 // other replica would take over (hashicorp/raft issues 503 and 614).
 type guard struct {
-	opts    Options
-	failed  atomic.Pointer[error]
-	writeMu sync.Mutex // one write at a time: raft's entries and votes
-	since   atomic.Int64
-	name    atomic.Pointer[string]
-	stop    chan struct{}
-	done    chan struct{}
+	opts   Options
+	failed atomic.Pointer[error]
+	// turn is had by whoever writes: one write at a time, raft's entries and votes. A
+	// channel and not a mutex, because the simulation's clock stands still while
+	// anybody waits for a mutex, and a disk takes time.
+	turn  chan struct{}
+	since atomic.Int64
+	name  atomic.Pointer[string]
+	stop  chan struct{}
+	done  chan struct{}
 }
 
 func newGuard(opts Options) *guard {
-	g := &guard{opts: opts, stop: make(chan struct{}), done: make(chan struct{})}
+	g := &guard{opts: opts, turn: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	if opts.HangTimeout <= 0 || opts.OnHang == nil {
 		close(g.done)
 		return g
@@ -34,8 +36,8 @@ func newGuard(opts Options) *guard {
 
 // write performs one durable write.
 func (g *guard) write(name string, fn func() error) error {
-	g.writeMu.Lock()
-	defer g.writeMu.Unlock()
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
 	if err := g.failure(); err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ package raftlog
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,7 +65,11 @@ type Options struct {
 	// Stored, if set, is told of every durable append.
 	Stored func(entries, bytes int, took time.Duration)
 
+	// Medium is what the log is kept in. Nil: files in Dir.
+	Medium Medium
 	Faults Faults // for tests
+	// Broken are rules that shall not hold: tests show that it is found out.
+	Broken Rules
 	Logger hclog.Logger
 }
 
@@ -74,8 +77,8 @@ type Options struct {
 // DeleteRange from one goroutine; all methods may be called from any.
 type Log struct {
 	opts    Options
-	stable  *raftboltdb.BoltStore
-	entries entryStore
+	stable  StableStore
+	entries EntryStore
 	guard   *guard
 	writer  *appender
 
@@ -97,13 +100,6 @@ var (
 	_ raft.MonotonicLogStore = (*Log)(nil)
 )
 
-// entryStore holds log entries durably. StoreLogs returns when they are on disk.
-type entryStore interface {
-	raft.LogStore
-	path() string
-	Close() error
-}
-
 // Open opens the log in opts.Dir, or makes it. It fails with ErrDamaged, naming
 // the file, if something is broken that can be seen so early; call Check next.
 func Open(opts Options) (_ *Log, err error) {
@@ -119,37 +115,21 @@ func Open(opts Options) (_ *Log, err error) {
 			l.Close()
 		}
 	}()
-	if l.stable, err = openStable(filepath.Join(opts.Dir, "raft.db")); err != nil {
+	if opts.Medium == nil {
+		opts.Medium = files{opts}
+	}
+	if l.stable, err = opts.Medium.Stable(); err != nil {
 		return nil, err
 	}
 	if err := l.settleStore(); err != nil {
 		return nil, err
 	}
-	if l.entries, err = openEntries(opts); err != nil {
+	if l.entries, err = opts.Medium.Entries(); err != nil {
 		return nil, err
 	}
 	l.guard = newGuard(opts)
 	l.writer = newAppender(l.write)
 	return l, nil
-}
-
-// openEntries opens the store that opts name. It returns nil with an error.
-func openEntries(opts Options) (entryStore, error) {
-	switch opts.Store {
-	case WAL:
-		if s, err := openWAL(filepath.Join(opts.Dir, "wal"), opts.Logger); err != nil {
-			return nil, err
-		} else {
-			return s, nil
-		}
-	case BoltDB:
-		if s, err := openBolt(filepath.Join(opts.Dir, "log.db")); err != nil {
-			return nil, err
-		} else {
-			return s, nil
-		}
-	}
-	return nil, fmt.Errorf("log store %q: there are %s and %s", opts.Store, WAL, BoltDB)
 }
 
 // keyStore records which store a folder uses.
@@ -217,7 +197,7 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		if errors.Is(err, raft.ErrLogNotFound) {
 			return err // compacted meanwhile
 		}
-		return fmt.Errorf("%s: entry %d: %w", l.entries.path(), index, err)
+		return fmt.Errorf("%s: entry %d: %w", l.entries.Path(), index, err)
 	}
 	return nil
 }
@@ -298,14 +278,28 @@ func (l *Log) appended(logs []*raft.Log, size int) {
 }
 
 // Durable returns the index up to which the log is on disk.
-func (l *Log) Durable() uint64 { return l.writer.durable.Load() }
+func (l *Log) Durable() uint64 {
+	if l.opts.Broken&CommitGate != 0 {
+		_, last := l.Bounds()
+		return last
+	}
+	return l.writer.durable.Load()
+}
 
 // WaitDurable waits until the log is on disk up to index, which must lie in it or
 // before it. It fails if that will never be so.
-func (l *Log) WaitDurable(index uint64) error { return l.writer.wait(index) }
+func (l *Log) WaitDurable(index uint64) error {
+	if l.opts.Broken&ApplyGate != 0 {
+		return nil
+	}
+	return l.writer.wait(index)
+}
 
 // WaitAllDurable waits until all entries that were stored are on disk.
 func (l *Log) WaitAllDurable() error {
+	if l.opts.Broken&VouchGate != 0 {
+		return nil
+	}
 	_, last := l.Bounds()
 	return l.writer.wait(last)
 }

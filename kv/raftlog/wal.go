@@ -57,7 +57,8 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 // Close closes what raft-wal 0.4.0 leaves open, too.
 func (s *walStore) Close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
 
-func (s *walStore) path() string { return s.dir }
+// Path returns the folder.
+func (s *walStore) Path() string { return s.dir }
 
 func (s *walStore) StoreLogs(logs []*raft.Log) error {
 	return s.WAL.StoreLogs(wrap(logs))

@@ -121,8 +121,9 @@ func (l *link) dial() {
 
 // dial connects to a node and says who is there.
 func (t *Transport) dial(addr string) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout}
-	nc, err := d.DialContext(t.ctx, "tcp", addr)
+	ctx, cancel := context.WithTimeout(t.ctx, dialTimeout)
+	defer cancel()
+	nc, err := t.opts.Network.Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	// Nodes of different clusters refuse each other.
 	Cluster func() string
 	Handle  Handler
+	// Network is what the transport listens and dials on. Nil: TCP.
+	Network Network
 	Logger  *slog.Logger
 }
 
@@ -61,7 +63,10 @@ var errTransportClosed = errors.New("the transport is closed")
 
 // Listen opens the port and serves it until Close.
 func Listen(opts Options) (*Transport, error) {
-	l, err := net.Listen("tcp", opts.Addr)
+	if opts.Network == nil {
+		opts.Network = tcp{}
+	}
+	l, err := opts.Network.Listen(opts.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("peer address: %w", err)
 	}

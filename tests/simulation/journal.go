@@ -1,0 +1,72 @@
+package simulation
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"raftkv/kv/history"
+)
+
+// journal is the record of a run: the faults as they happened, written as they
+// happen so that it outlives a panic, and after a violation the history. A run
+// without violations leaves nothing.
+type journal struct {
+	base string // of the files' names
+	mu   sync.Mutex
+	file *os.File
+	kept bool
+}
+
+func newJournal(o Options) *journal {
+	j := &journal{base: filepath.Join(os.TempDir(), fmt.Sprintf("raftkv-sim-%d", o.Seed))}
+	if o.Broken != "" {
+		j.base += "-" + string(o.Broken)
+	}
+	j.file, _ = os.Create(j.base + ".txt") // without it there is only no record
+	j.line(fmt.Sprintf("seed %d, %v at least, broken rule: %q", o.Seed, o.Length, string(o.Broken)))
+	return j
+}
+
+func (j *journal) line(text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file != nil {
+		fmt.Fprintln(j.file, text)
+	}
+}
+
+// violation draws what nothing explains.
+func (j *journal) violation(v history.Verdict, before map[string]string) {
+	path := j.base + ".html"
+	if err := history.Draw(path, v.Smallest, before, 10*time.Second); err == nil {
+		j.line("drawn in " + path)
+	}
+	for i := range v.Smallest {
+		o := &v.Smallest[i]
+		j.line(fmt.Sprintf("  %9.3fs [%d..%d] client %d by %s: %s", float64(o.At)/1e9, o.Call, o.Return, o.Client, o.Node, o))
+	}
+}
+
+// close ends the record. It is kept if there was a violation.
+func (j *journal) close(s *sim) {
+	if j.file == nil {
+		return
+	}
+	j.file.Close()
+	if len(s.violations) == 0 {
+		os.Remove(j.base + ".txt")
+		return
+	}
+	j.kept = true
+	f, err := os.Create(j.base + ".jsonl")
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for _, w := range s.windows {
+		history.Write(f, w.ops)
+	}
+}
