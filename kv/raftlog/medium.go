@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -31,6 +32,24 @@ type EntryStore interface {
 	Path() string
 	Close() error
 }
+
+// fileStore is an EntryStore whose files can be broken on purpose.
+type fileStore interface {
+	EntryStore
+	// files lists where entries may lie.
+	files() ([]string, error)
+	// tear appends entries as a machine does that loses power meanwhile: that share
+	// of what was written is there afterwards. The store cannot be used any more.
+	tear(logs []*raft.Log, share float64) error
+}
+
+var (
+	_ fileStore = (*walStore)(nil)
+	_ fileStore = (*boltStore)(nil)
+)
+
+// errNoFiles is the error of breaking the files of a log that has none.
+var errNoFiles = errors.New("the log does not lie in files")
 
 // files is the medium of Options.Dir.
 type files struct{ opts Options }

@@ -250,6 +250,8 @@ type roomy struct{}
 func (roomy) Before(string) error  { return nil }
 func (roomy) Free() (uint64, bool) { return math.MaxUint64, true }
 
+func (roomy) Torn() (float64, func(), bool) { return 0, nil, false }
+
 // Calls between nodes.
 const (
 	callReadIndex uint8 = 1 // group 4 bytes, applied 8 bytes -> index 8 bytes
