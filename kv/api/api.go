@@ -35,6 +35,10 @@ type Node interface {
 	Hot(ctx context.Context, top int) (kv.HotStatus, error)
 	// PlanNow returns what the balancer would do now.
 	PlanNow(ctx context.Context) (kv.PlanStatus, error)
+	// Events returns what was decided and what happened after a position, and a
+	// channel that closes when there is more; EventsEnd the position after all of it.
+	Events(after kv.EventPosition) ([]kv.Event, <-chan struct{})
+	EventsEnd() kv.EventPosition
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -57,13 +61,14 @@ const (
 )
 
 type handler struct {
-	node Node
-	opts Options
+	node    Node
+	opts    Options
+	streams chan struct{} // holds one for each stream of events
 }
 
 // New returns the handler of a node's HTTP port.
 func New(node Node, opts Options) http.Handler {
-	h := &handler{node: node, opts: opts}
+	h := &handler{node: node, opts: opts, streams: make(chan struct{}, maxStreams)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/kv/{key...}", h.authorized(h.get))
 	mux.HandleFunc("PUT /v1/kv/{key...}", h.authorized(h.put))
@@ -72,6 +77,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
+	mux.HandleFunc("GET /v1/events", h.events)
 	h.handleOrders(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)

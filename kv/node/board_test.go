@@ -4,12 +4,14 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"raftkv/kv"
 )
 
 // The board believes the newest term, forgets what a node no longer says, and a new
 // leader goes on with what was known.
 func TestBoard(t *testing.T) {
-	b := newBoard()
+	b := newBoard(func(uint64, kv.Event) {})
 	b.begin(7, new(bulletin))
 	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}})
 	b.enter(report{Node: "n2", Leads: map[uint32]uint64{1: 4}})
@@ -46,12 +48,12 @@ func TestBoard(t *testing.T) {
 
 // Whoever waits for news gets them at once.
 func TestBoardWakesThoseWhoWait(t *testing.T) {
-	b := newBoard()
+	b := newBoard(func(uint64, kv.Event) {})
 	b.begin(1, new(bulletin))
 	now, _ := b.read()
 	got := make(chan *bulletin)
 	go func() { got <- b.wait(context.Background(), now.Version) }()
-	b.setDead([]string{"n3"})
+	b.setDead([]string{"n3"}, emptyMap)
 	select {
 	case next := <-got:
 		if len(next.Dead) != 1 {
