@@ -61,6 +61,7 @@ type board struct {
 	loads   map[uint32]told
 	tell    func(term uint64, e kv.Event) // must not ask the board
 	led     map[uint32]leading            // who led each group at last
+	desired map[uint32]string             // by group: whom the balancer has let lead it, until somebody does
 }
 
 // told is what a group's last leader has told of its slots. It stands until
@@ -84,7 +85,7 @@ func (b *board) begin(term uint64, known *bulletin) {
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
-		b.loads, b.led = make(map[uint32]told), make(map[uint32]leading)
+		b.loads, b.led, b.desired = make(map[uint32]told), make(map[uint32]leading), make(map[uint32]string)
 		maps.Copy(b.led, known.Leaders)
 		// Versions of different leaders must differ: nodes ask for what is newer.
 		b.post(&bulletin{Version: term << 32, Leaders: known.Leaders, Dead: known.Dead})
@@ -172,18 +173,29 @@ func (b *board) tellLeader(group uint32, now *bulletin) {
 	}
 	switch {
 	case was.Node == "":
+	case b.desired[group] == is.Node && was.Node != is.Node:
+		e.Reason = fmt.Sprintf("as decided; %s led it in term %d", was.Node, was.Term)
+	case was.Node == is.Node:
+		e.Reason = fmt.Sprintf("elected again; it led in term %d, too", was.Term)
 	case slices.Contains(now.Dead, was.Node):
 		e.Reason = fmt.Sprintf("elected; %s, which led it in term %d, does not answer", was.Node, was.Term)
 	default:
 		e.Reason = fmt.Sprintf("elected; %s led it in term %d", was.Node, was.Term)
 	}
+	delete(b.desired, group)
 	b.tell(b.term, e)
 }
 
-// note tells of something that is no news to the board itself.
-func (b *board) note(e kv.Event) {
+// letLead notes that the balancer lets a node lead a group, and why.
+func (b *board) letLead(group uint32, node, reason string) {
 	b.edit(func(*bulletin) bool {
-		b.tell(b.term, e)
+		if b.desired != nil {
+			b.desired[group] = node
+		}
+		b.tell(b.term, kv.Event{
+			Kind: kv.EventLetLead, Node: node, Group: group, Reason: reason,
+			Text: fmt.Sprintf("%s is to lead group %d", node, group),
+		})
 		return true
 	})
 }

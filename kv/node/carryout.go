@@ -36,10 +36,7 @@ func (n *Node) carryOut(ctx context.Context, m *shard.Map, a plan.Action) error 
 	case plan.MoveSlots:
 		return n.changeFor(ctx, m, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), "")
 	case plan.TransferLeader:
-		n.board.note(kv.Event{
-			Kind: kv.EventLetLead, Node: a.Node, Group: a.Group, Reason: a.Reason,
-			Text: fmt.Sprintf("%s is to lead group %d", a.Node, a.Group),
-		})
+		n.board.letLead(a.Group, a.Node, a.Reason)
 		return n.letLead(ctx, leadOrder{Group: a.Group, Node: a.Node})
 	}
 	return fmt.Errorf("an action of kind %q is not known by this version (%s)", a.Kind, n.config.Version)
