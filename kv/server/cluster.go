@@ -47,8 +47,10 @@ func cluster(c *conn, a [][]byte) kv.Reply {
 		return c.keysInSlot(a[2], nil)
 	case sub == "getkeysinslot" && len(a) == 4:
 		return c.keysInSlot(a[2], a[3])
+	case sub == "slot-stats":
+		return c.slotStats(a)
 	case sub == "help":
-		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOTS"))
+		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOT-STATS | SLOTS"))
 	}
 	return unknownSub(a)
 }
