@@ -256,7 +256,9 @@ func (n *Node) keepReporting(ctx context.Context) {
 		now, err := n.exchange(asking)
 		cancel()
 		if err == nil {
-			n.feed.add(now.Events...)
+			for _, e := range n.feed.add(now.Events...) {
+				n.countEvent(e)
+			}
 			if now.Version != n.bulletin.Swap(now).Version {
 				n.nudge()
 			}

@@ -34,6 +34,7 @@ func (n *Node) followMap(context.Context) {
 		})
 	}
 	for _, e := range n.feed.add(news...) {
+		n.countEvent(e)
 		// What a start applies anew was logged when it was news.
 		if g.Serving() && e.Time.UnixMilli() >= n.ledAt.Load() {
 			n.logEvent(e)
@@ -41,11 +42,20 @@ func (n *Node) followMap(context.Context) {
 	}
 }
 
+// countEvent counts an event that did not happen before this node was there.
+func (n *Node) countEvent(e kv.Event) {
+	if e.Time.After(n.started) {
+		n.metrics.Happened(string(e.Kind))
+	}
+}
+
 // tell takes an event from the board, on the controller's leader.
 func (n *Node) tell(term uint64, e kv.Event) {
 	e.Time = eventTime(n.config.Now().UnixMilli())
-	n.feed.tell(term, e)
-	n.logEvent(e)
+	if n.feed.tell(term, e) {
+		n.countEvent(e)
+		n.logEvent(e)
+	}
 }
 
 func (n *Node) logEvent(e kv.Event) {

@@ -37,16 +37,18 @@ func (f *feed) add(events ...kv.Event) (news []kv.Event) {
 }
 
 // tell takes an event that this node is the first to know, as the controller's
-// leader of a term, and numbers it above all that earlier leaders have told.
-func (f *feed) tell(term uint64, e kv.Event) {
+// leader of a term, and numbers it above all that earlier leaders have told. It
+// returns false if it was known all the same.
+func (f *feed) tell(term uint64, e kv.Event) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.knownLeader(e) {
-		return
+		return false
 	}
 	e.Seq = max(f.end.Seq+1, term<<32)
 	f.keep(e)
 	f.end = f.end.After(e)
+	return true
 }
 
 // knownLeader tells whether e is the word of an earlier leader of the controller
