@@ -35,6 +35,8 @@ type Node interface {
 	Hot(ctx context.Context, top int) (kv.HotStatus, error)
 	// PlanNow returns what the balancer would do now.
 	PlanNow(ctx context.Context) (kv.PlanStatus, error)
+	// Migrations lists those that are under way.
+	Migrations(ctx context.Context) ([]kv.Migration, error)
 	// Events returns what was decided and what happened after a position, and a
 	// channel that closes when there is more; EventsEnd the position after all of it.
 	Events(after kv.EventPosition) ([]kv.Event, <-chan struct{})
@@ -78,6 +80,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
 	mux.HandleFunc("GET /v1/events", h.events)
+	mux.HandleFunc("GET /v1/migrations", h.migrations)
 	h.handleOrders(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
@@ -163,6 +166,16 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, p)
+}
+
+// migrations answers what is on its way, and how far it is.
+func (h *handler) migrations(w http.ResponseWriter, r *http.Request) {
+	list, err := h.node.Migrations(r.Context())
+	if err != nil {
+		writeError(w, http.StatusServiceUnavailable, "CLUSTERDOWN "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 // healthy tells a supervisor whether the process should be restarted.

@@ -33,6 +33,8 @@ type report struct {
 	Seen  uint64            `json:"seen"`           // version of the bulletin that it has
 	Load  map[uint32][]byte `json:"load,omitempty"` // of the groups that it leads, see groupLoad
 	Told  uint64            `json:"told"`           // number of the last event that it has
+	// Moves are the migrations that it carries out, by epoch.
+	Moves map[uint64]moveState `json:"moves,omitempty"`
 }
 
 // bulletin is what all nodes know of each other. It is replaced, never changed.
@@ -61,6 +63,7 @@ type board struct {
 	loads   map[uint32]told
 	tell    func(term uint64, e kv.Event) // must not ask the board
 	led     map[uint32]leading            // who led each group at last
+	moves   map[uint64]moveTold           // by the migration's epoch
 	desired map[uint32]string             // by group: whom the balancer has let lead it, until somebody does
 }
 
@@ -85,6 +88,7 @@ func (b *board) begin(term uint64, known *bulletin) {
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
+		b.moves = nil
 		b.loads, b.led, b.desired = make(map[uint32]told), make(map[uint32]leading), make(map[uint32]string)
 		maps.Copy(b.led, known.Leaders)
 		// Versions of different leaders must differ: nodes ask for what is newer.
@@ -282,7 +286,7 @@ func (n *Node) reportNow() {
 // exchange gives this node's report to the controller's leader and returns the
 // bulletin.
 func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
-	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq}
+	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq, Moves: n.drivers.moves()}
 	n.redis.HotKeys.Fold(time.Now())
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
@@ -328,6 +332,7 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 	n.board.begin(g.Term(), n.bulletin.Load())
 	n.board.enter(r)
 	n.board.measure(r)
+	n.board.follow(r)
 	now := *n.board.wait(ctx, r.Seen)
 	now.Events = n.feed.told(r.Told)
 	return &now, nil

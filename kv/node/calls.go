@@ -30,6 +30,7 @@ const (
 	callHotSlots  uint8 = 13 // -> JSON kv.HotStatus without keys, by the controller's leader
 	callHotKeys   uint8 = 14 // -> JSON list of kv.HotKey
 	callPlan      uint8 = 12 // -> JSON kv.PlanStatus, by the controller's leader
+	callMoves     uint8 = 15 // -> JSON list of kv.Migration, by the controller's leader
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
@@ -88,6 +89,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 		return json.Marshal(n.hotKeys())
 	case callPlan:
 		return n.servePlan()
+	case callMoves:
+		return n.serveMigrations()
 	case callMove:
 		return n.serveMove(ctx, payload)
 	case callLead:

@@ -42,6 +42,8 @@ type drivers struct {
 
 type driver struct {
 	term     uint64 // of the source's leader
+	group    uint32 // the source
+	keys     int64  // in it, to be moved
 	began    time.Time
 	cancel   context.CancelFunc
 	mu       sync.Mutex
@@ -104,7 +106,7 @@ func (n *Node) unrecorded(m *shard.Map) (out []shard.Migration) {
 // drive begins a driver. It must be called with drivers.mu held.
 func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 	ctx, cancel := context.WithCancel(ctx)
-	run := &driver{term: g.Term(), began: time.Now(), cancel: cancel}
+	run := &driver{term: g.Term(), group: x.From, keys: keysIn(g, x.Slots), began: time.Now(), cancel: cancel}
 	n.drivers.running[x.Epoch] = run
 	n.drivers.wait.Go(func() {
 		defer cancel()
