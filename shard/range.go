@@ -82,6 +82,22 @@ func FormatRanges(ranges []Range) string {
 	return strings.Join(parts, ",")
 }
 
+// BriefRanges names up to three ranges and counts the rest.
+func BriefRanges(ranges []Range) string {
+	var parts []string
+	for i, r := range ranges {
+		if i == 3 && len(ranges) > 4 {
+			rest := 0
+			for _, r := range ranges[i:] {
+				rest += r.Len()
+			}
+			return fmt.Sprintf("%s and %d more", strings.Join(parts, ","), rest)
+		}
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, ",")
+}
+
 // Normalize sorts ranges and merges those that touch or overlap, in place.
 func Normalize(in []Range) []Range {
 	slices.SortFunc(in, func(a, b Range) int { return int(a[0]) - int(b[0]) })

@@ -6,14 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"raftkv/shard"
+	"raftkv/kv"
 )
 
 // balanceStatus is the JSON of `raftkv balance status`.
 type balanceStatus struct {
-	On         bool              `json:"on"`
-	Epoch      uint64            `json:"epoch"`
-	Migrations []shard.Migration `json:"migrations"` // under way
+	On         bool           `json:"on"`
+	Epoch      uint64         `json:"epoch"`
+	Migrations []kv.Migration `json:"migrations"` // under way
 }
 
 func newBalanceStatus() *cobra.Command {
@@ -29,7 +29,10 @@ func newBalanceStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := balanceStatus{On: m.Balance, Epoch: m.Epoch, Migrations: append([]shard.Migration{}, m.Migrations...)}
+			s := balanceStatus{On: m.Balance, Epoch: m.Epoch, Migrations: []kv.Migration{}}
+			if _, err := where.fetch(cmd.Context(), "/v1/migrations", &s.Migrations); err != nil {
+				return err
+			}
 			return where.print(cmd, s, func(out io.Writer) error {
 				fmt.Fprintf(out, "the balancer is %s\n", onOff(s.On))
 				return printMigrations(out, s.Migrations)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"raftkv/shard"
+	"raftkv/kv"
 )
 
 func newMigrations() *cobra.Command {
@@ -33,11 +33,10 @@ func newMigrationsList() *cobra.Command {
   raftkv migrations list --json | jq '.[].slots'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := where.shardMap(cmd.Context())
-			if err != nil {
+			migrations := []kv.Migration{}
+			if _, err := where.fetch(cmd.Context(), "/v1/migrations", &migrations); err != nil {
 				return err
 			}
-			migrations := append([]shard.Migration{}, m.Migrations...)
 			return where.print(cmd, migrations, func(out io.Writer) error { return printMigrations(out, migrations) })
 		},
 	}
@@ -45,13 +44,17 @@ func newMigrationsList() *cobra.Command {
 	return cmd
 }
 
-func printMigrations(out io.Writer, migrations []shard.Migration) error {
+func printMigrations(out io.Writer, migrations []kv.Migration) error {
 	if len(migrations) == 0 {
 		_, err := fmt.Fprintln(out, "no migrations are under way")
 		return err
 	}
 	for _, x := range migrations {
-		if _, err := fmt.Fprintln(out, migrationText(x)); err != nil {
+		text := migrationText(x.Migration)
+		if x.Progress != nil {
+			text += fmt.Sprintf("; %v after %v", x.Progress, elapsed(*x.Progress))
+		}
+		if _, err := fmt.Fprintln(out, text); err != nil {
 			return err
 		}
 	}

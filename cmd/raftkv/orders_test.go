@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"raftkv/kv"
 	"raftkv/shard"
@@ -16,12 +17,13 @@ import (
 // changes it between commands only, and by next.
 type fakeNode struct {
 	*httptest.Server
-	m      shard.Map
-	status kv.Status
-	orders []string // method, path and body
-	answer string   // to orders
-	code   int
-	next   func() // called after each look at the map
+	m        shard.Map
+	status   kv.Status
+	orders   []string // method, path and body
+	answer   string   // to orders
+	code     int
+	progress *kv.MoveProgress // of all migrations
+	next     func()           // called after each look at the map
 }
 
 func newFakeNode(t *testing.T) *fakeNode {
@@ -53,6 +55,12 @@ func newFakeNode(t *testing.T) *fakeNode {
 			if f.next != nil {
 				f.next()
 			}
+		case r.URL.Path == "/v1/migrations" && r.Method == http.MethodGet:
+			list := []kv.Migration{}
+			for _, x := range f.m.Migrations {
+				list = append(list, kv.Migration{Migration: x, Progress: f.progress})
+			}
+			json.NewEncoder(w).Encode(list)
 		case r.URL.Path == "/v1/status":
 			json.NewEncoder(w).Encode(f.status)
 		default:
@@ -192,6 +200,30 @@ func TestSlotsMoveWaits(t *testing.T) {
 			t.Errorf("the node was told %q, want %q", f.orders, want)
 		}
 	})
+	t.Run("slow", func(t *testing.T) {
+		f := start(t)
+		f.progress = &kv.MoveProgress{Step: "chunk", Keys: 1000, Records: 250, Bytes: 3e6, ElapsedMS: 2000}
+		since := time.Now()
+		f.next = func() {
+			if time.Since(since) < 3*time.Second {
+				return
+			}
+			f.m.Epoch, f.m.Migrations = 9, nil
+			for slot := range 5 {
+				f.m.Owner[slot] = 2
+			}
+		}
+		r := want(t, 0, nil, append(args, "--json", f.addr())...)
+		var got moveResult
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || len(got.Migrations) != 1 || got.Migrations[0].Progress == nil || got.Migrations[0].Progress.Bytes != 3e6 {
+			t.Errorf("%s: %v", r.stdout, err)
+		}
+		if says := "migration 8 has copied 25% of 1000 keys, 1.5 MB/s after 2s"; !strings.Contains(r.stderr, says) {
+			t.Errorf("it does not say %q meanwhile:\n%s", says, r.stderr)
+		}
+		f.m.Migrations = []shard.Migration{x}
+		want(t, 0, []string{"migration 8: slots 0-4 from group 1 to group 2 (ordered by a person); has copied 25% of 1000 keys, 1.5 MB/s after 2s"}, "migrations", f.addr())
+	})
 	t.Run("undone", func(t *testing.T) {
 		f := start(t)
 		f.next = func() { f.m.Epoch, f.m.Migrations = 9, nil }
@@ -214,7 +246,7 @@ func TestSlotsMoveWaits(t *testing.T) {
 
 // A node that lags behind has not heard of the migration yet: that is no end of it.
 func TestLaggingMapEndsNoMove(t *testing.T) {
-	x := moved{shard.Migration{Epoch: 8, Slots: []shard.Range{{0, 4}}, From: 1, To: 2}, moveUnderWay}
+	x := moved{Migration: shard.Migration{Epoch: 8, Slots: []shard.Range{{0, 4}}, From: 1, To: 2}, State: moveUnderWay}
 	m := newFakeNode(t).m
 	m.Epoch = 7
 	if x.settle(&m); x.State != moveUnderWay {

@@ -18,6 +18,8 @@ import (
 type moved struct {
 	shard.Migration
 	State string `json:"state"`
+	// Progress is what was last heard while it was under way, if it took long.
+	Progress *kv.MoveProgress `json:"progress,omitempty"`
 }
 
 // States of a migration that was asked for.
@@ -64,7 +66,7 @@ off if the slots shall stay where they are put.`,
 			}
 			result := moveResult{Epoch: move.Epoch, There: move.There}
 			for _, x := range move.Migrations {
-				result.Migrations = append(result.Migrations, moved{x, moveUnderWay})
+				result.Migrations = append(result.Migrations, moved{Migration: x, State: moveUnderWay})
 			}
 			if len(move.Migrations) == 0 {
 				result.Migrations = []moved{}
@@ -115,7 +117,7 @@ func (a *admin) follow(cmd *cobra.Command, result *moveResult) error {
 		result.Epoch = max(result.Epoch, m.Epoch)
 		if left > 0 && time.Since(told) > 2*time.Second {
 			told = time.Now()
-			a.progress(cmd, "%s under way since %v", count(left, "migration"), time.Since(start).Round(time.Second))
+			a.tellProgress(ctx, cmd, result)
 		}
 		return left == 0, nil
 	})
@@ -123,6 +125,27 @@ func (a *admin) follow(cmd *cobra.Command, result *moveResult) error {
 		return errors.New("the wait was ended, and the migrations go on: `raftkv migrations` shows them, and cancels them")
 	}
 	return err
+}
+
+// tellProgress tells how far the migrations are.
+func (a *admin) tellProgress(ctx context.Context, cmd *cobra.Command, result *moveResult) {
+	var list []kv.Migration
+	if _, err := a.fetch(ctx, "/v1/migrations", &list); err != nil {
+		return // the controller changes its leader
+	}
+	for i := range result.Migrations {
+		x := &result.Migrations[i]
+		for _, now := range list {
+			if x.State == moveUnderWay && now.Epoch == x.Epoch && now.Progress != nil {
+				x.Progress = now.Progress
+				a.progress(cmd, "migration %d %v after %v", x.Epoch, now.Progress, elapsed(*now.Progress))
+			}
+		}
+	}
+}
+
+func elapsed(p kv.MoveProgress) time.Duration {
+	return (time.Duration(p.ElapsedMS) * time.Millisecond).Round(100 * time.Millisecond)
 }
 
 // settle notes what became of the migration by the sight of a map.

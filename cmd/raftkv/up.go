@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"raftkv/kv"
 	"raftkv/kv/launch"
 )
 
@@ -29,7 +31,8 @@ func newUp() *cobra.Command {
 		Use:   "up",
 		Short: "Start a local cluster, one process a node",
 		Long: `Start a local cluster, one process a node, and stay until Ctrl-C stops it. Nodes
-that die, hang or come back meanwhile are reported.
+that die, hang or come back meanwhile are reported, and so is what the cluster
+decides, with the reason; 'raftkv events' shows all of that.
 
 With --detach it returns once the cluster serves; 'raftkv down' stops it. Started
 again on the same folder it resumes the data, with the settings of before unless
@@ -153,7 +156,7 @@ func (o *upOptions) up(ctx context.Context, c *launch.Cluster, out io.Writer) er
 	if o.detach {
 		return nil
 	}
-	if err := c.Watch(ctx, processes, func(e launch.Event) { o.report(out, e) }); err != nil {
+	if err := o.watch(ctx, c, processes, out); err != nil {
 		// As when somebody removed the folder: what was started here must not stay.
 		return errors.Join(err, c.StopThose(processes, stopGrace))
 	}
@@ -222,6 +225,31 @@ func (o *upOptions) greet(out io.Writer, c *launch.Cluster) error {
 		fmt.Fprintln(out, "Ctrl-C stops it and keeps the data.")
 	}
 	return nil
+}
+
+// watch tells what happens to the nodes and what the cluster decides, until ctx ends.
+func (o *upOptions) watch(ctx context.Context, c *launch.Cluster, processes []*launch.Process, out io.Writer) error {
+	ctx, end := context.WithCancel(ctx)
+	var mu sync.Mutex // guards out: both tell at any time
+	var following sync.WaitGroup
+	following.Go(func() {
+		events := eventReader{addrs: o.addrs, at: "now"}
+		// It fails only if the cluster's file is gone, which Watch reports, too.
+		_ = events.follow(ctx, func(e kv.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			_, err := fmt.Fprintln(out, eventLine(e))
+			return err
+		})
+	})
+	err := c.Watch(ctx, processes, func(e launch.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		o.report(out, e)
+	})
+	end()
+	following.Wait()
+	return err
 }
 
 // report tells what happened to a node.

@@ -152,12 +152,14 @@ func TestUpStopsWithCtrlC(t *testing.T) {
 			lines <- s.Text()
 		}
 	}()
+	told := make(map[string]int)
 	until := func(text string) {
 		t.Helper()
 		patience := time.After(cluster.Patience)
 		for {
 			select {
 			case line, ok := <-lines:
+				told[line]++
 				if strings.Contains(line, text) {
 					return
 				}
@@ -170,10 +172,25 @@ func TestUpStopsWithCtrlC(t *testing.T) {
 		}
 	}
 	until("Ctrl-C stops it")
-	want(t, 0, nil, "node", "kill", "n2", "--data", data)
-	until("n2 exited: signal: killed")
-	want(t, 0, nil, "node", "start", "n2", "--data", data)
-	until("n2 runs again")
+	start := len(told)
+	want(t, 0, nil, "balance", "off", "--data", data)
+	until("the balancer is off: ordered by a person")
+	if news := len(told) - start; news > 5 {
+		t.Errorf("%d lines after the start, where nothing happens: %v", news, told)
+	}
+	// Its events came from n1 so far.
+	want(t, 0, nil, "node", "kill", "n1", "--data", data)
+	until("n1 exited: signal: killed")
+	want(t, 0, nil, "balance", "on", "--data", data)
+	until("the balancer is on: ordered by a person")
+	until("node n1 does not answer: silent")
+	want(t, 0, nil, "node", "start", "n1", "--data", data)
+	until("node n1 answers again")
+	for line, times := range told {
+		if times > 1 {
+			t.Errorf("%q is told %d times", line, times)
+		}
+	}
 
 	// The terminal sends Ctrl-C to the whole process group.
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {

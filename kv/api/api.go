@@ -36,6 +36,12 @@ type Node interface {
 	Hot(ctx context.Context, top int) (kv.HotStatus, error)
 	// PlanNow returns what the balancer would do now.
 	PlanNow(ctx context.Context) (kv.PlanStatus, error)
+	// Migrations lists those that are under way.
+	Migrations(ctx context.Context) ([]kv.Migration, error)
+	// Events returns what was decided and what happened after a position, and a
+	// channel that closes when there is more; EventsEnd the position after all of it.
+	Events(after kv.EventPosition) ([]kv.Event, <-chan struct{})
+	EventsEnd() kv.EventPosition
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -58,13 +64,14 @@ const (
 )
 
 type handler struct {
-	node Node
-	opts Options
+	node    Node
+	opts    Options
+	streams chan struct{} // holds one for each stream of events
 }
 
 // New returns the handler of a node's HTTP port.
 func New(node Node, opts Options) http.Handler {
-	h := &handler{node: node, opts: opts}
+	h := &handler{node: node, opts: opts, streams: make(chan struct{}, maxStreams)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/kv/{key...}", h.authorized(h.get))
 	mux.HandleFunc("PUT /v1/kv/{key...}", h.authorized(h.put))
@@ -73,6 +80,8 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
+	mux.HandleFunc("GET /v1/events", h.events)
+	mux.HandleFunc("GET /v1/migrations", h.migrations)
 	h.handleOrders(mux)
 	h.handleFaults(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
@@ -159,6 +168,16 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, p)
+}
+
+// migrations answers what is on its way, and how far it is.
+func (h *handler) migrations(w http.ResponseWriter, r *http.Request) {
+	list, err := h.node.Migrations(r.Context())
+	if err != nil {
+		writeError(w, http.StatusServiceUnavailable, "CLUSTERDOWN "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 // healthy tells a supervisor whether the process should be restarted.

@@ -22,7 +22,7 @@ func (s *state) control(change []byte) kv.Reply {
 	if s.controller == nil {
 		return kv.ErrorReply("ERR only group 0 holds the shard map")
 	}
-	reply, err := s.controller.Apply(change)
+	reply, err := s.controller.Apply(change, s.store.Clock())
 	switch {
 	case errors.Is(err, controller.ErrStale):
 		return kv.ErrorReply(ErrStale + " " + err.Error())
@@ -60,4 +60,19 @@ func (f *FSM) publishMap() {
 	if f.shardMap.Swap(m) != m && f.opts.MapChanged != nil {
 		f.opts.MapChanged()
 	}
+}
+
+// Notes returns what was noted of the newest maps after an epoch; see
+// controller.State.Notes.
+func (f *FSM) Notes(after uint64, limit int) []controller.Note {
+	f.mu.RLock()
+	history := f.state.controller
+	if history != nil {
+		history = history.Clone() // reading takes time
+	}
+	f.mu.RUnlock()
+	if history == nil {
+		return nil
+	}
+	return history.Notes(after, limit)
 }

@@ -195,6 +195,8 @@ func (q *proposer) submit(batch []*Proposal) {
 	q.want(entry)
 	start := time.Now()
 	future := q.apply(entry, q.timeout)
+	// submit does not return before raft has answered, and so outlasts the goroutine;
+	// whoever closes the group waits for run.
 	outcome := make(chan error, 1)
 	go func() { outcome <- future.Error() }()
 

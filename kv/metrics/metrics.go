@@ -24,6 +24,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	labelled prometheus.Registerer // puts the label node on all
 	vectors  *vectors
+	counts   counts
 
 	mu     sync.Mutex
 	groups map[uint32]*Group
@@ -39,11 +40,12 @@ func New(node, version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m := &Metrics{registry: registry, labelled: labelled, vectors: newVectors(), groups: make(map[uint32]*Group)}
+	m := &Metrics{registry: registry, labelled: labelled, vectors: newVectors(), counts: newCounts(), groups: make(map[uint32]*Group)}
 	labelled.MustRegister(build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	labelled.MustRegister(m.vectors.all()...)
+	labelled.MustRegister(m.counts.decisions, m.counts.events)
 	return m
 }
 

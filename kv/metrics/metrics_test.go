@@ -11,6 +11,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/metrics"
+	"raftkv/shard/heat"
 )
 
 // scrape returns every sample as "name{label=value,...}" -> value; histograms
@@ -107,10 +108,16 @@ func TestPulledMetrics(t *testing.T) {
 					Role: kv.RoleLeader, Term: 3, Applied: 10, Commit: 11, Last: 12, Keys: 5, Bytes: 500, LogBytes: 4096,
 					Snapshot: kv.SnapshotStatus{Index: 9, AtMS: 1500},
 				},
+				Heat:     heat.SlotHeat{Reads: 20, Writes: 5, ReadBytes: 2000, WriteBytes: 500},
 				Sessions: 2, Matches: map[string]uint64{"n2": 8},
 				WaitingProposals: 4, WaitingBytes: 400,
+			}, {
+				ID: 8, Serving: true, Status: kv.ReplicaStatus{Role: kv.RoleLeader}, Heat: heat.SlotHeat{Reads: 1, WriteBytes: 1},
+			}, {
+				ID: 9, Status: kv.ReplicaStatus{Role: kv.RoleLearner}, Heat: heat.SlotHeat{Reads: 1000}, // when it led
 			}}
 		},
+		Cluster: func() metrics.Cluster { return metrics.Cluster{Epoch: 41, Running: 3, Driven: 1} },
 		Commands: func(emit func(string, string, uint64)) {
 			emit("get", "ok", 3)
 			emit("set", "uncertain", 1)
@@ -125,7 +132,29 @@ func TestPulledMetrics(t *testing.T) {
 		DiskFree:        func() int64 { return 300 },
 		DroppedLogLines: func() uint64 { return 8 },
 	})
-	expect(t, scrape(t, m), map[string]float64{
+	m.Decided("move-slots")
+	m.Happened("finish-migration")
+	m.Happened("finish-migration")
+	got := scrape(t, m)
+	if heat, there := got["raftkv_heat_ops_per_second{group=9,kind=read,node=n1}"]; there {
+		t.Errorf("a group that is not led here serves %v", heat)
+	}
+	expect(t, got, map[string]float64{
+		"raftkv_heat_ops_per_second{group=7,kind=read,node=n1}":        20,
+		"raftkv_heat_ops_per_second{group=7,kind=write,node=n1}":       5,
+		"raftkv_heat_bytes_per_second{group=7,kind=read,node=n1}":      2000,
+		"raftkv_heat_bytes_per_second{group=7,kind=write,node=n1}":     500,
+		"raftkv_node_heat_ops_per_second{kind=read,node=n1}":           21,
+		"raftkv_node_heat_ops_per_second{kind=write,node=n1}":          5,
+		"raftkv_node_heat_bytes_per_second{kind=read,node=n1}":         2000,
+		"raftkv_node_heat_bytes_per_second{kind=write,node=n1}":        501,
+		"raftkv_replicas{node=n1,role=leader}":                         2,
+		"raftkv_replicas{node=n1,role=learner}":                        1,
+		"raftkv_map_epoch{node=n1}":                                    41,
+		"raftkv_migrations_running{node=n1}":                           3,
+		"raftkv_migrations_driven{node=n1}":                            1,
+		"raftkv_balancer_decisions_total{kind=move-slots,node=n1}":     1,
+		"raftkv_events_total{kind=finish-migration,node=n1}":           2,
 		"raftkv_raft_leader{group=7,node=n1}":                          1,
 		"raftkv_raft_role{group=7,node=n1,role=leader}":                1,
 		"raftkv_raft_term{group=7,node=n1}":                            3,

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,13 +55,13 @@ var _ prometheus.Collector = (*puller)(nil)
 
 // Describe announces every metric that Collect may send.
 func (p *puller) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
+	for _, d := range append([]*prometheus.Desc{
 		descRole, descState, descTerm, descCommit, descApplied, descLast, descMatch,
 		descSnapIndex, descSnapTime, descKeys, descStateLen, descSessions, descLogLen, descWaiting, descWaitLen,
 		descCommands, descLatency,
 		descClients, descAccepted, descRejected, descIn, descOut, descProtocol, descSlow,
 		descMemory, descLimit, descDiskFree, descDropped,
-	} {
+	}, clusterDescs...) {
 		ch <- d
 	}
 }
@@ -69,9 +70,14 @@ func (p *puller) Describe(ch chan<- *prometheus.Desc) {
 func (p *puller) Collect(ch chan<- prometheus.Metric) {
 	s := &p.sources
 	if s.Groups != nil {
-		for _, g := range s.Groups() {
-			collectGroup(ch, &g)
+		groups := s.Groups()
+		for i := range groups {
+			collectGroup(ch, &groups[i])
 		}
+		collectHeat(ch, groups)
+	}
+	if s.Cluster != nil {
+		collectCluster(ch, s.Cluster())
 	}
 	if s.Commands != nil {
 		s.Commands(func(command, outcome string, n uint64) {
@@ -108,17 +114,13 @@ func (p *puller) Collect(ch chan<- prometheus.Metric) {
 }
 
 func collectGroup(ch chan<- prometheus.Metric, g *GroupState) {
-	id, r := strconv.FormatUint(uint64(g.ID), 10), &g.Status
+	id, r := g.label(), &g.Status
 	leads := 0.0
 	if g.Serving {
 		leads = 1
 	}
-	role := r.Role
-	if role == "" {
-		role = kv.RoleUnknown
-	}
 	sendGauge(ch, descRole, leads, id)
-	sendGauge(ch, descState, 1, id, role)
+	sendGauge(ch, descState, 1, id, g.role())
 	sendGauge(ch, descTerm, float64(r.Term), id)
 	sendGauge(ch, descCommit, float64(r.Commit), id)
 	sendGauge(ch, descApplied, float64(r.Applied), id)
@@ -135,6 +137,11 @@ func collectGroup(ch chan<- prometheus.Metric, g *GroupState) {
 	sendGauge(ch, descWaiting, float64(g.WaitingProposals), id)
 	sendGauge(ch, descWaitLen, float64(g.WaitingBytes), id)
 }
+
+// label is the value of the label group.
+func (g *GroupState) label() string { return strconv.FormatUint(uint64(g.ID), 10) }
+
+func (g *GroupState) role() string { return cmp.Or(g.Status.Role, kv.RoleUnknown) }
 
 // The labels of a description and the values given here are both in this file,
 // so a mismatch is a programming error that the first scrape of a test shows.

@@ -1,12 +1,17 @@
 package metrics
 
-import "raftkv/kv"
+import (
+	"raftkv/kv"
+	"raftkv/shard/heat"
+)
 
 // Sources are asked at each scrape. Any of them may be nil. They are called
 // from any goroutine, must not block, and hand out what the caller may keep.
 type Sources struct {
 	// Groups describes the replicas on this node.
 	Groups func() []GroupState
+	// Cluster describes the shard map.
+	Cluster func() Cluster
 	// Commands calls emit for every command that was seen with its outcome:
 	// ok, error, moved or uncertain.
 	Commands func(emit func(command, outcome string, n uint64))
@@ -30,6 +35,7 @@ type GroupState struct {
 	Serving  bool // leads, and may serve
 	Status   kv.ReplicaStatus
 	Sessions int64
+	Heat     heat.SlotHeat // of all its slots, on the leader
 	// Matches holds, on the leader, the last index known to be in the log of
 	// each other replica, by node.
 	Matches map[string]uint64

@@ -22,6 +22,9 @@ import (
 // nothing was done, UNCERTAIN that it may have been.
 var _ api.Admin = (*Node)(nil)
 
+// byPerson is the reason of what a person orders without giving one.
+const byPerson = "ordered by a person"
+
 // Change changes the map, by a command from package controller that may be carried
 // out twice. It tries again until it knows the outcome or ctx ends. Afterwards this
 // node's map has the change, if the controller still answers.
@@ -36,13 +39,13 @@ func (n *Node) Change(ctx context.Context, change []byte) (controller.Reply, err
 // order carries a change out. It tells whether one of its tries may have done what
 // the next one found done.
 func (n *Node) order(ctx context.Context, change []byte) (reply controller.Reply, unsure bool, err error) {
+	change = controller.Because(byPerson, change)
 	for {
 		reply, err = n.control(ctx, change)
 		var known kv.ReplyError
 		var remote transport.RemoteError
 		switch {
 		case err == nil:
-			n.log.Info("ordered by a person", "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
 			reply.Changed = reply.Changed || unsure // a try whose answer was lost may have changed it
 			return reply, unsure, nil
 		case errors.As(err, &known):
@@ -194,7 +197,7 @@ func mayLead(m *shard.Map, group uint32, node string) error {
 // that has some of them, or finds those that are under way. It begins none if it
 // would have to refuse one.
 func (n *Node) MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error) {
-	reason = cmp.Or(reason, "ordered by a person")
+	reason = cmp.Or(reason, byPerson)
 	var seen uint64 // epoch of the map that the last try was made by
 	var failed error
 	for {

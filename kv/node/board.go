@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"raftkv/kv"
 	"raftkv/kv/group"
 	"raftkv/shard"
 )
@@ -31,6 +32,9 @@ type report struct {
 	Leads map[uint32]uint64 `json:"leads"`          // the groups that it leads -> term
 	Seen  uint64            `json:"seen"`           // version of the bulletin that it has
 	Load  map[uint32][]byte `json:"load,omitempty"` // of the groups that it leads, see groupLoad
+	Told  uint64            `json:"told"`           // number of the last event that it has
+	// Moves are the migrations that it carries out, by epoch.
+	Moves map[uint64]moveState `json:"moves,omitempty"`
 }
 
 // bulletin is what all nodes know of each other. It is replaced, never changed.
@@ -38,6 +42,8 @@ type bulletin struct {
 	Version uint64             `json:"version"`
 	Leaders map[uint32]leading `json:"leaders"` // by group
 	Dead    []string           `json:"dead"`    // nodes that do not answer, sorted
+	// Events are those that the reporter does not have yet.
+	Events []kv.Event `json:"events,omitempty"`
 }
 
 // leading says who leads a group.
@@ -55,6 +61,10 @@ type board struct {
 	now     *bulletin
 	changed chan struct{} // closed and replaced with each version
 	loads   map[uint32]told
+	tell    func(term uint64, e kv.Event) // must not ask the board
+	led     map[uint32]leading            // who led each group at last
+	moves   map[uint64]moveTold           // by the migration's epoch
+	desired map[uint32]string             // by group: whom the balancer has let lead it, until somebody does
 }
 
 // told is what a group's last leader has told of its slots. It stands until
@@ -64,7 +74,11 @@ type told struct {
 	slots []slotLoad
 }
 
-func newBoard() *board { return &board{now: new(bulletin), changed: make(chan struct{})} }
+// newBoard returns a board without a leader. What becomes known by the reports is
+// given to tell.
+func newBoard(tell func(term uint64, e kv.Event)) *board {
+	return &board{now: new(bulletin), changed: make(chan struct{}), tell: tell}
+}
 
 // begin clears the board if another term has come. It begins with what the node
 // knew from its predecessor, so that nobody's routes are gone until all have
@@ -74,9 +88,11 @@ func (b *board) begin(term uint64, known *bulletin) {
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
-		b.loads = make(map[uint32]told)
+		b.moves = nil
+		b.loads, b.led, b.desired = make(map[uint32]told), make(map[uint32]leading), make(map[uint32]string)
+		maps.Copy(b.led, known.Leaders)
 		// Versions of different leaders must differ: nodes ask for what is newer.
-		b.post(&bulletin{Version: term << 32, Leaders: known.Leaders})
+		b.post(&bulletin{Version: term << 32, Leaders: known.Leaders, Dead: known.Dead})
 	}
 }
 
@@ -134,6 +150,7 @@ func (b *board) enter(r report) {
 		for group, term := range r.Leads {
 			if was := next.Leaders[group]; term > was.Term || term == was.Term && was.Node != r.Node {
 				next.Leaders[group] = leading{Node: r.Node, Term: term}
+				b.tellLeader(group, next)
 				changed = true
 			}
 		}
@@ -147,11 +164,61 @@ func (b *board) enter(r report) {
 	})
 }
 
-// setDead notes which nodes do not answer.
-func (b *board) setDead(dead []string) {
+// tellLeader tells of a group's new leader. It must be called with mu held.
+func (b *board) tellLeader(group uint32, now *bulletin) {
+	is, was := now.Leaders[group], b.led[group]
+	if is == was {
+		return // it was silent, and leads still
+	}
+	b.led[group] = is
+	e := kv.Event{
+		Kind: kv.EventLeader, Node: is.Node, Group: group, Term: is.Term,
+		Text: fmt.Sprintf("%s leads group %d in term %d", is.Node, group, is.Term),
+	}
+	switch {
+	case was.Node == "":
+	case b.desired[group] == is.Node && was.Node != is.Node:
+		e.Reason = fmt.Sprintf("as decided; %s led it in term %d", was.Node, was.Term)
+	case was.Node == is.Node:
+		e.Reason = fmt.Sprintf("elected again; it led in term %d, too", was.Term)
+	case slices.Contains(now.Dead, was.Node):
+		e.Reason = fmt.Sprintf("elected; %s, which led it in term %d, does not answer", was.Node, was.Term)
+	default:
+		e.Reason = fmt.Sprintf("elected; %s led it in term %d", was.Node, was.Term)
+	}
+	delete(b.desired, group)
+	b.tell(b.term, e)
+}
+
+// letLead notes that the balancer lets a node lead a group, and why.
+func (b *board) letLead(group uint32, node, reason string) {
+	b.edit(func(*bulletin) bool {
+		if b.desired != nil {
+			b.desired[group] = node
+		}
+		b.tell(b.term, kv.Event{
+			Kind: kv.EventLetLead, Node: node, Group: group, Reason: reason,
+			Text: fmt.Sprintf("%s is to lead group %d", node, group),
+		})
+		return true
+	})
+}
+
+// setDead notes which nodes do not answer, of those in m.
+func (b *board) setDead(dead []string, m *shard.Map) {
 	b.edit(func(next *bulletin) bool {
 		if slices.Equal(next.Dead, dead) {
 			return false
+		}
+		for _, node := range dead {
+			if !slices.Contains(next.Dead, node) {
+				b.tell(b.term, kv.Event{Kind: kv.EventSilent, Node: node, Text: fmt.Sprintf("node %s does not answer", node), Reason: fmt.Sprintf("silent for %v", aliveFor)})
+			}
+		}
+		for _, node := range next.Dead {
+			if !slices.Contains(dead, node) && m.Node(node) != nil {
+				b.tell(b.term, kv.Event{Kind: kv.EventAnswers, Node: node, Text: fmt.Sprintf("node %s answers again", node)})
+			}
 		}
 		next.Dead = dead
 		return true
@@ -193,6 +260,9 @@ func (n *Node) keepReporting(ctx context.Context) {
 		now, err := n.exchange(asking)
 		cancel()
 		if err == nil {
+			for _, e := range n.feed.add(now.Events...) {
+				n.countEvent(e)
+			}
 			if now.Version != n.bulletin.Swap(now).Version {
 				n.nudge()
 			}
@@ -216,7 +286,7 @@ func (n *Node) reportNow() {
 // exchange gives this node's report to the controller's leader and returns the
 // bulletin.
 func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
-	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version}
+	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq, Moves: n.drivers.moves()}
 	n.redis.HotKeys.Fold(time.Now())
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
@@ -262,7 +332,10 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 	n.board.begin(g.Term(), n.bulletin.Load())
 	n.board.enter(r)
 	n.board.measure(r)
-	return n.board.wait(ctx, r.Seen), nil
+	n.board.follow(r)
+	now := *n.board.wait(ctx, r.Seen)
+	now.Events = n.feed.told(r.Told)
+	return &now, nil
 }
 
 // lookForDead finds which nodes do not answer, on the controller's leader: every
@@ -279,5 +352,5 @@ func (n *Node) lookForDead(g *group.Group) {
 			dead = append(dead, info.ID)
 		}
 	}
-	n.board.setDead(dead)
+	n.board.setDead(dead, m)
 }

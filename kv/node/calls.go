@@ -34,6 +34,7 @@ const (
 	callHeal      uint8 = 31 // end a fault by its id, or all -> JSON list of their lines
 	callFaults    uint8 = 32 // -> JSON list of kv.FaultStatus
 	callLasting   uint8 = 33 // -> JSON list of fault.Order, for a node that starts
+	callMoves     uint8 = 15 // -> JSON list of kv.Migration, by the controller's leader
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
@@ -92,6 +93,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 		return json.Marshal(n.hotKeys())
 	case callPlan:
 		return n.servePlan()
+	case callMoves:
+		return n.serveMigrations()
 	case callMove:
 		return n.serveMove(ctx, payload)
 	case callFault, callHeal, callFaults, callLasting:

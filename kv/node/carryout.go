@@ -19,24 +19,24 @@ import (
 func (n *Node) carryOut(ctx context.Context, m *shard.Map, a plan.Action) error {
 	switch a.Kind {
 	case plan.AddGroup:
-		return n.changeFor(ctx, m, controller.AddGroup(a.Nodes), a.String())
+		return n.changeFor(ctx, m, controller.AddGroup(a.Nodes), a.Reason)
 	case plan.AssignSlots:
 		for _, part := range a.Assign {
 			// Each changes the map, so they cannot all be for m. They need not be: a
 			// slot that has an owner by then is refused.
-			if err := n.change(ctx, controller.AssignSlots(part.Group, part.Slots), a.String()); err != nil {
+			if err := n.change(ctx, controller.AssignSlots(part.Group, part.Slots), a.Reason); err != nil {
 				return err
 			}
 		}
 		return nil
 	case plan.AddReplica:
-		return n.changeFor(ctx, m, controller.AddReplica(a.Group, a.Node), a.String())
+		return n.changeFor(ctx, m, controller.AddReplica(a.Group, a.Node), a.Reason)
 	case plan.RemoveReplica:
-		return n.changeFor(ctx, m, controller.RemoveReplica(a.Group, a.Replica), a.String())
+		return n.changeFor(ctx, m, controller.RemoveReplica(a.Group, a.Replica), a.Reason)
 	case plan.MoveSlots:
-		return n.changeFor(ctx, m, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), a.String())
+		return n.changeFor(ctx, m, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), "")
 	case plan.TransferLeader:
-		n.log.Info(a.String(), "topic", "leadership", "group", a.Group, "epoch", m.Epoch)
+		n.board.letLead(a.Group, a.Node, a.Reason)
 		return n.letLead(ctx, leadOrder{Group: a.Group, Node: a.Node})
 	}
 	return fmt.Errorf("an action of kind %q is not known by this version (%s)", a.Kind, n.config.Version)
@@ -49,10 +49,7 @@ func (n *Node) changeFor(ctx context.Context, m *shard.Map, change []byte, reaso
 
 // change changes the map and tells why.
 func (n *Node) change(ctx context.Context, change []byte, reason string) error {
-	reply, err := n.control(ctx, change)
-	if err == nil {
-		n.log.Info(reason, "topic", "membership", "group", shard.Controller, "epoch", reply.Epoch, "change", string(change))
-	}
+	_, err := n.control(ctx, controller.Because(reason, change))
 	return err
 }
 

@@ -65,6 +65,10 @@ type Config struct {
 	// ReplaceAfter is how long a node may be silent before its replicas are replaced
 	// on other nodes.
 	ReplaceAfter time.Duration
+	// AdvertiseReplicas shows clients the replicas of each group beside its leader, for
+	// those that spread their reads. A node is then master and replica at a time, which
+	// not all clients understand.
+	AdvertiseReplicas bool
 	// Failpoint, if set, stops migrations that this node drives before the step of
 	// this name until a file allows it to go on: see failpoint.go. For tests.
 	Failpoint string

@@ -64,6 +64,6 @@ func (n *Node) recoverDamaged(ctx context.Context, placed *shard.Group, replica 
 // replaceLost asks for a new id for a replica whose files are lost. The map
 // brings it.
 func (n *Node) replaceLost(ctx context.Context, group uint32, replica string) error {
-	_, err := n.control(ctx, controller.ReplaceReplica(group, replica))
+	_, err := n.control(ctx, controller.Because("its files are lost or damaged", controller.ReplaceReplica(group, replica)))
 	return err
 }

@@ -17,7 +17,7 @@ const replicasWanted = 3
 func settleFounding(m *shard.Map, now *bulletin) (change []byte, reason string) {
 	whole := min(replicasWanted, len(activeNodes(m, nil)))
 	if len(dataGroups(m)) == 0 && whole > 0 && !m.Balance {
-		return controller.SetBalance(true), "a new cluster: the balancer is on"
+		return controller.SetBalance(true), "a new cluster"
 	}
 	for i := range m.Groups {
 		g := &m.Groups[i]
@@ -29,7 +29,7 @@ func settleFounding(m *shard.Map, now *bulletin) (change []byte, reason string) 
 			// it: raft would not notice that they differ. It has had no slots.
 			return controller.RemoveGroup(g.ID), fmt.Sprintf("a new cluster: group %d has %d replicas of %d before it is founded, and begins anew", g.ID, len(g.Replicas), whole)
 		case lead.Node != "":
-			return controller.FoundGroup(g.ID), fmt.Sprintf("group %d is founded: %s leads it", g.ID, lead.Node)
+			return controller.FoundGroup(g.ID), fmt.Sprintf("%s leads it", lead.Node)
 		}
 	}
 	return nil, ""
@@ -52,7 +52,7 @@ func beginCluster(m *shard.Map, begin initial) *plan.Action {
 		if g.Founded && m.Owner[part.From()] == shard.Controller {
 			return &plan.Action{
 				Kind: plan.AssignSlots, Assign: []plan.Assignment{{Group: g.ID, Slots: []shard.Range{part}}},
-				Reason: fmt.Sprintf("a new cluster, slots %v begin in group %d", part, g.ID),
+				Reason: "a new cluster",
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func newMap(t interface{ Fatal(...any) }, n int) *controller.State {
 }
 
 func putNode(t interface{ Fatal(...any) }, s *controller.State, id, incarnation string) {
-	if _, err := s.Apply(controller.PutNode(shard.Node{ID: id, Incarnation: incarnation})); err != nil {
+	if _, err := s.Apply(controller.PutNode(shard.Node{ID: id, Incarnation: incarnation}), 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,7 +42,7 @@ func settleMap(t interface {
 			}
 			for _, r := range g.Replicas {
 				if !r.Voter && g.ID != shard.Controller && !slices.Contains(dead, r.Node) {
-					if _, err := s.Apply(controller.PromoteReplica(g.ID, r.ID)); err != nil {
+					if _, err := s.Apply(controller.PromoteReplica(g.ID, r.ID), 0); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -80,7 +80,7 @@ func decideOnce(t interface {
 	if reason == "" {
 		t.Fatal("a decision without a reason")
 	}
-	if _, err := s.Apply(change); err != nil {
+	if _, err := s.Apply(change, 0); err != nil {
 		t.Fatalf("%s: %v", reason, err)
 	}
 	return true

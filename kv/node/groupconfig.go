@@ -6,6 +6,7 @@ import (
 	"raftkv/kv/eventlog"
 	"raftkv/kv/group"
 	"raftkv/kv/raftlog"
+	"raftkv/shard"
 )
 
 // groupConfig is what a replica on this node runs with.
@@ -21,14 +22,21 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 			Store: n.config.LogStore, MinFree: n.config.MinFree, HangTimeout: n.config.HangTimeout,
 			Faults: n.diskFaults(id), Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored,
 		},
-		Founders:      founders,
-		ReplayBudget:  max(n.config.ReplayBudget, 0),
-		AskReadIndex:  n.askReadIndex(id),
-		Fatal:         n.fail,
-		Now:           n.now,
-		LeaderChanged: func(bool) { n.reportNow(); n.nudge(); n.rerouted.ring() },
-		GateChanged:   n.rerouted.ring,
-		MapChanged:    n.nudge,
+		Founders:     founders,
+		ReplayBudget: max(n.config.ReplayBudget, 0),
+		AskReadIndex: n.askReadIndex(id),
+		Fatal:        n.fail,
+		Now:          n.now,
+		LeaderChanged: func(serving bool) {
+			if serving && id == shard.Controller {
+				n.ledAt.Store(n.now().UnixMilli())
+			}
+			n.reportNow()
+			n.nudge()
+			n.rerouted.ring()
+		},
+		GateChanged: n.rerouted.ring,
+		MapChanged:  n.nudge,
 		Observe: group.Observer{
 			Proposed: m.Proposed, Applied: m.Applied, Snapshot: m.Snapshot, ReadRound: m.ReadRound,
 			Restored: m.Restored, Replayed: m.Replayed, Leadership: m.Leadership,

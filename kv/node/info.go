@@ -86,7 +86,8 @@ func (n *Node) metricSources() metrics.Sources {
 	}
 	stats := n.redis.Stats
 	return metrics.Sources{
-		Groups: n.groupStates,
+		Groups:  n.groupStates,
+		Cluster: n.clusterState,
 		Commands: func(emit func(command, outcome string, n uint64)) {
 			stats.Each(func(name string, o server.Outcome, count uint64) { emit(name, o.String(), count) })
 		},
@@ -105,11 +106,19 @@ func (n *Node) metricSources() metrics.Sources {
 	}
 }
 
+func (n *Node) clusterState() metrics.Cluster {
+	m := n.shardMap()
+	n.drivers.mu.Lock()
+	defer n.drivers.mu.Unlock()
+	return metrics.Cluster{Epoch: m.Epoch, Running: len(m.Migrations), Driven: len(n.drivers.running)}
+}
+
 func (n *Node) groupStates() []metrics.GroupState {
 	var out []metrics.GroupState
 	for _, g := range *n.groups.Load() {
 		state := metrics.GroupState{
 			ID: g.ID(), Serving: g.Serving(), Status: g.Status(n.config.ID), Sessions: g.State().Sessions(),
+			Heat:    g.Heat().Total(),
 			Matches: make(map[string]uint64),
 		}
 		for id, match := range g.Matches() {

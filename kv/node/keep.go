@@ -17,6 +17,7 @@ const (
 	wakeController        // lead: the controller's decisions
 	wakeMoves             // driveMigrations: slots that leave groups led here
 	wakeReport            // keepReporting: who leads what
+	wakeEvents            // followMap: events
 	wakeCount
 )
 

@@ -42,6 +42,9 @@ type drivers struct {
 
 type driver struct {
 	term     uint64 // of the source's leader
+	group    uint32 // the source
+	keys     int64  // in it, to be moved
+	began    time.Time
 	cancel   context.CancelFunc
 	mu       sync.Mutex
 	progress migrate.Progress
@@ -103,17 +106,16 @@ func (n *Node) unrecorded(m *shard.Map) (out []shard.Migration) {
 // drive begins a driver. It must be called with drivers.mu held.
 func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 	ctx, cancel := context.WithCancel(ctx)
-	run := &driver{term: g.Term(), cancel: cancel}
+	run := &driver{term: g.Term(), group: x.From, keys: keysIn(g, x.Slots), began: time.Now(), cancel: cancel}
 	n.drivers.running[x.Epoch] = run
 	n.drivers.wait.Go(func() {
 		defer cancel()
 		n.log.Info("migration begins", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "slots", shard.FormatRanges(x.Slots), "reason", x.Reason)
-		start := time.Now()
 		err := n.migrate(ctx, x, g, run)
 		p := run.state()
 		switch {
 		case err == nil:
-			n.log.Info("migration ends", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(start).Round(time.Millisecond).String(),
+			n.log.Info("migration ends", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "took", time.Since(run.began).Round(time.Millisecond).String(),
 				"records", p.Records, "bytes", p.Bytes, "frozen", p.Frozen.Round(time.Microsecond).String())
 		case ctx.Err() == nil:
 			n.logFailure("a migration does not go on", x.From, err)
@@ -131,7 +133,7 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 
 func (n *Node) migrate(ctx context.Context, x shard.Migration, g *group.Group, run *driver) error {
 	pacer := &pacer{rate: migrationRate}
-	err := migrate.Run(ctx, x, fsm.Source{Group: leader{g}}, n.target(x.To), moveRecord{n}, migrate.Options{
+	err := migrate.Run(ctx, x, fsm.Source{Group: leader{g}}, n.target(x.To), moveRecord{n, run}, migrate.Options{
 		Progress: run.set,
 		Before:   func(step migrate.Step) { n.failpoint(ctx, string(step)) },
 		Pace:     func(bytes int) { pacer.pace(ctx, bytes) },
@@ -174,7 +176,10 @@ func (l leader) ReadIndex(ctx context.Context) error {
 }
 
 // moveRecord is the controller's record of migrations.
-type moveRecord struct{ n *Node }
+type moveRecord struct {
+	n   *Node
+	run *driver
+}
 
 var _ migrate.Record = moveRecord{}
 
@@ -188,7 +193,13 @@ func (r moveRecord) Canceled(epoch uint64) bool {
 }
 
 func (r moveRecord) Finish(ctx context.Context, epoch uint64) error {
-	_, err := r.n.control(ctx, controller.FinishMigration(epoch))
+	p := r.run.state()
+	how := fmt.Sprintf("%d records, %d KB copied in %v; clients waited %v", p.Records, (p.Bytes+1023)>>10,
+		time.Since(r.run.began).Round(time.Millisecond), p.Frozen.Round(time.Millisecond))
+	if p.Records == 0 {
+		how = "" // another driver has copied them
+	}
+	_, err := r.n.control(ctx, controller.Because(how, controller.FinishMigration(epoch)))
 	return err
 }
 

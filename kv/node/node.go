@@ -50,6 +50,8 @@ type Node struct {
 	board     *board                   // of use on the controller's leader
 	bulletin  atomic.Pointer[bulletin] // what came from there
 	reporting atomic.Pointer[context.CancelFunc]
+	feed      feed         // events, of the whole cluster
+	ledAt     atomic.Int64 // when this node began to lead group 0, Unix time in ms
 	complaints
 
 	heardController time.Time // keepPlace's
@@ -87,11 +89,11 @@ func Open(config Config) (*Node, error) {
 	n := &Node{
 		lock:       lock,
 		started:    time.Now(),
-		board:      newBoard(),
 		ledSince:   make(map[uint32]time.Time),
 		slotsTaken: make(map[uint32]*shard.Map),
 		fatal:      make(chan struct{}),
 	}
+	n.board = newBoard(n.tell)
 	for i := range n.wakes {
 		n.wakes[i] = make(chan struct{}, 1)
 	}
@@ -161,6 +163,7 @@ func (n *Node) start() error {
 	n.keep(wakeGroups, n.tendGroups)
 	n.keep(wakeController, n.lead)
 	n.keep(wakeMoves, n.driveMigrations)
+	n.keep(wakeEvents, n.followMap)
 	n.keepers.Go(func() { n.keepReporting(n.ctx) })
 	n.keepers.Go(func() { n.learnFaults(n.ctx) })
 	n.tasks.Go(func() {

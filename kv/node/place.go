@@ -218,7 +218,7 @@ func (n *Node) giveReplica(ctx context.Context, g *group.Group, request placeReq
 	if had := of(m); had != nil && old.Incarnation == info.Incarnation && request.Replica == "" {
 		// The folder is the same and the replica is gone. If it only has not heard of
 		// its id yet, another one is as good.
-		if _, err := n.changeMap(ctx, controller.ReplaceReplica(shard.Controller, had.ID)); err != nil {
+		if _, err := n.changeMap(ctx, controller.Because("the node has no files of it", controller.ReplaceReplica(shard.Controller, had.ID))); err != nil {
 			return "", err
 		}
 	}

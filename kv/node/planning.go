@@ -155,7 +155,9 @@ func (n *Node) followPlan(ctx context.Context, g *group.Group) {
 		}
 		if err != nil {
 			n.logFailure("an action was not carried out", shard.Controller, fmt.Errorf("%s: %w", a, err))
+			continue
 		}
+		n.metrics.Decided(string(a.Kind))
 	}
 }
 

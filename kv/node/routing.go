@@ -101,6 +101,9 @@ func (r routes) Topology() server.Topology {
 			}
 		}
 	}
+	if n.config.AdvertiseReplicas {
+		t.Shards = shards(m, table, leaders, dead)
+	}
 	for i := range t.Nodes {
 		node := &t.Nodes[i]
 		node.Slots = shard.Normalize(node.Slots)
@@ -109,6 +112,25 @@ func (r routes) Topology() server.Topology {
 		}
 	}
 	return t
+}
+
+// shards lists the groups that have slots and a leader, with the replicas that vote
+// and whose nodes answer: what lags behind would let readers wait.
+func shards(m *shard.Map, table *table, leaders map[uint32]string, dead []string) []server.TopologyShard {
+	out := []server.TopologyShard{}
+	for _, g := range table.targets[1:] {
+		s := server.TopologyShard{Slots: g.slots, Leader: leaders[g.id]}
+		if s.Leader == "" || len(s.Slots) == 0 {
+			continue
+		}
+		for _, r := range m.Group(g.id).Replicas {
+			if r.Voter && r.Node != s.Leader && !slices.Contains(dead, r.Node) {
+				s.Replicas = append(s.Replicas, r.Node)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // follows returns the leader of a group that has a replica on a node, or "".

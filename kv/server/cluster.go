@@ -21,9 +21,9 @@ func nodeID(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// cluster serves CLUSTER. Only leaders are advertised: every node is a master of
-// the slots whose groups it leads, since a node may lead some groups and follow
-// others, and clients know one role a node.
+// cluster serves CLUSTER. Only leaders are advertised, unless the node is told
+// otherwise: every node is a master of the slots whose groups it leads, since a node
+// may lead some groups and follow others, and most clients know one role a node.
 func cluster(c *conn, a [][]byte) kv.Reply {
 	t := c.server.node.Topology()
 	switch sub := strings.ToLower(string(a[1])); {
@@ -47,8 +47,10 @@ func cluster(c *conn, a [][]byte) kv.Reply {
 		return c.keysInSlot(a[2], nil)
 	case sub == "getkeysinslot" && len(a) == 4:
 		return c.keysInSlot(a[2], a[3])
+	case sub == "slot-stats":
+		return c.slotStats(a)
 	case sub == "help":
-		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOTS"))
+		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOT-STATS | SLOTS"))
 	}
 	return unknownSub(a)
 }
@@ -97,24 +99,56 @@ func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
 func clusterSlots(t Topology) kv.Reply {
 	type served struct {
 		slots shard.Range
-		node  TopologyNode
+		nodes []TopologyNode // the master first
 	}
 	var all []served
-	for _, n := range t.Nodes {
-		for _, r := range n.Slots {
-			all = append(all, served{r, n})
+	for _, s := range t.shards() {
+		for _, r := range s.Slots {
+			all = append(all, served{r, t.nodesOf(s)})
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].slots.From() < all[j].slots.From() })
 	out := kv.Reply{Kind: kv.Array}
 	for _, s := range all {
-		entry := kv.ArrayReply(kv.IntReply(int64(s.slots.From())), kv.IntReply(int64(s.slots.To())), slotsNode(s.node))
-		for _, n := range t.Nodes {
-			if n.Follows == s.node.ID {
-				entry.Elems = append(entry.Elems, slotsNode(n))
-			}
+		entry := kv.ArrayReply(kv.IntReply(int64(s.slots.From())), kv.IntReply(int64(s.slots.To())))
+		for _, n := range s.nodes {
+			entry.Elems = append(entry.Elems, slotsNode(n))
 		}
 		out.Elems = append(out.Elems, entry)
+	}
+	return out
+}
+
+// shards returns what is advertised: a master with its replicas each. Without
+// replicas, those are nodes that lead nothing.
+func (t Topology) shards() []TopologyShard {
+	if t.Shards != nil {
+		return t.Shards
+	}
+	var out []TopologyShard
+	for _, n := range t.Nodes {
+		if n.Follows != "" {
+			continue // it stands with its leader
+		}
+		s := TopologyShard{Slots: n.Slots, Leader: n.ID}
+		for _, f := range t.Nodes {
+			if f.Follows == n.ID {
+				s.Replicas = append(s.Replicas, f.ID)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// nodesOf returns a shard's nodes, the master first.
+func (t Topology) nodesOf(s TopologyShard) (out []TopologyNode) {
+	for _, id := range append([]string{s.Leader}, s.Replicas...) {
+		for _, n := range t.Nodes {
+			if n.ID == id {
+				out = append(out, n)
+			}
+		}
 	}
 	return out
 }
@@ -125,19 +159,18 @@ func slotsNode(n TopologyNode) kv.Reply {
 
 func clusterShards(t Topology) kv.Reply {
 	out := kv.Reply{Kind: kv.Array}
-	for _, n := range t.Nodes {
-		if n.Follows != "" {
-			continue // it stands with its leader
-		}
+	for _, s := range t.shards() {
 		slots := kv.Reply{Kind: kv.Array}
-		for _, r := range n.Slots {
+		for _, r := range s.Slots {
 			slots.Elems = append(slots.Elems, kv.IntReply(int64(r.From())), kv.IntReply(int64(r.To())))
 		}
-		nodes := kv.ArrayReply(shardsNode(t, n, "master"))
-		for _, f := range t.Nodes {
-			if f.Follows == n.ID {
-				nodes.Elems = append(nodes.Elems, shardsNode(t, f, "replica"))
+		nodes := kv.ArrayReply()
+		for _, n := range t.nodesOf(s) {
+			role := "replica"
+			if n.ID == s.Leader {
+				role = "master"
 			}
+			nodes.Elems = append(nodes.Elems, shardsNode(t, n, role))
 		}
 		out.Elems = append(out.Elems, kv.Reply{Kind: kv.Map, Elems: []kv.Reply{
 			kv.BulkString("slots"), slots,

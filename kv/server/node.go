@@ -67,6 +67,16 @@ type Topology struct {
 	Epoch uint64
 	Self  string // node id
 	Nodes []TopologyNode
+	// Shards are the groups with their replicas, if those are to be advertised: a node
+	// then is master in one and replica in another. Nil: leaders only.
+	Shards []TopologyShard
+}
+
+// TopologyShard is a group with slots and a known leader.
+type TopologyShard struct {
+	Slots    []shard.Range
+	Leader   string   // node id
+	Replicas []string // ids of the other nodes that serve its reads
 }
 
 // TopologyNode is one node. A node that leads nothing has no slots.

@@ -21,6 +21,7 @@ type delta struct {
 	Migrations     []shard.Migration `json:"migrations,omitempty"`
 	MigrationsGone []uint64          `json:"migrations_gone,omitempty"`
 	Balance        *bool             `json:"balance,omitempty"`
+	Note           *Note             `json:"note,omitempty"`
 }
 
 // owned are slots with their new owner.

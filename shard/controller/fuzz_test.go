@@ -23,7 +23,7 @@ func FuzzApply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cmd []byte) {
 		s := base.Clone()
 		before := text(t, s)
-		reply, err := s.Apply(cmd)
+		reply, err := s.Apply(cmd, 0)
 		m := s.Map()
 		if checkErr := m.Check(); checkErr != nil {
 			t.Fatal(checkErr)

@@ -13,7 +13,7 @@ import (
 // deltas that follow it. Both are kept as JSON, just as a snapshot has them, so
 // its size is what it seems to be.
 //
-// Its bounds: a delta takes some 100 to 400 bytes. A whole map is written only
+// Its bounds: a delta takes some 200 to 600 bytes. A whole map is written only
 // when the deltas since the last one outweigh that and segmentBytes, so whole
 // maps, save the newest, take no more than the deltas do, and a map is made from about two maps'
 // worth of JSON at most. What goes beyond limit bytes is forgotten from the
@@ -46,12 +46,14 @@ func newHistory(m *shard.Map) history {
 }
 
 // add records the change from prev, the newest map that h knows, to next.
-func (h *history) add(prev, next *shard.Map) {
+func (h *history) add(prev, next *shard.Map, note *Note) {
 	last := &h.segments[len(h.segments)-1]
 	if last.size >= max(segmentBytes, len(last.base)) {
 		last = h.begin(prev)
 	}
-	b := marshal(diff(prev, next))
+	d := diff(prev, next)
+	d.Note = note
+	b := marshal(d)
 	last.deltas = append(last.deltas, b)
 	last.size += len(b)
 	h.size += len(b)

@@ -27,7 +27,7 @@ func balance(t testing.TB, s *State, epochs int, see func(*shard.Map)) {
 
 func apply(t testing.TB, s *State, cmd []byte) {
 	t.Helper()
-	if _, err := s.Apply(cmd); err != nil {
+	if _, err := s.Apply(cmd, 0); err != nil {
 		t.Fatalf("%s: %v", cmd, err)
 	}
 }

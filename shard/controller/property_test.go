@@ -169,8 +169,8 @@ func TestAnyCommandsKeepThePromises(t *testing.T) {
 			cmd := drawCommand(t, s.Map(), seen)
 			old := s.Map()
 
-			reply, err := s.Apply(cmd)
-			again, errAgain := twin.Apply(cmd)
+			reply, err := s.Apply(cmd, 0)
+			again, errAgain := twin.Apply(cmd, 0)
 			if string(reply) != string(again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
 				t.Fatalf("%s: one state answers %s, %v, its twin %s, %v", cmd, reply, err, again, errAgain)
 			}

@@ -67,7 +67,7 @@ func run(t testing.TB, s *State, steps []step) {
 	t.Helper()
 	for _, step := range steps {
 		before, epoch := text(t, s), s.Map().Epoch
-		reply, err := s.Apply(step.cmd)
+		reply, err := s.Apply(step.cmd, 0)
 		// Whether it changed something is told by the epoch too, and not in the steps.
 		got := strings.Replace(string(reply), fmt.Sprintf(`,"changed":%t`, s.Map().Epoch != epoch), "", 1)
 		if err != nil {
@@ -339,10 +339,10 @@ func TestReplicasAndOwnersAreAsTold(t *testing.T) {
 
 func TestErrorsCanBeTold(t *testing.T) {
 	s := cluster(t)
-	if _, err := s.Apply(At(3, SetBalance(true))); !errors.Is(err, ErrStale) {
+	if _, err := s.Apply(At(3, SetBalance(true)), 0); !errors.Is(err, ErrStale) {
 		t.Errorf("a stale command: %v", err)
 	}
-	if _, err := s.Apply(Drain("n9")); err == nil || errors.Is(err, ErrStale) {
+	if _, err := s.Apply(Drain("n9"), 0); err == nil || errors.Is(err, ErrStale) {
 		t.Errorf("a refused command: %v", err)
 	}
 	if _, err := s.MapAt(14); !errors.Is(err, ErrNoMap) {

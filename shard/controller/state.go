@@ -57,9 +57,9 @@ func (s *State) Clone() *State {
 // Apply carries out a command. It is deterministic: the same commands make the
 // same states and replies on every replica. An error has changed nothing, and
 // says what to do instead. A command that changes nothing is answered all the
-// same and makes no new epoch; every other makes the next. The reply is a Reply
-// in JSON.
-func (s *State) Apply(cmd []byte) (reply []byte, err error) {
+// same and makes no new epoch; every other makes the next. At is the log's time in
+// ms, for the history alone. The reply is a Reply in JSON.
+func (s *State) Apply(cmd []byte, at int64) (reply []byte, err error) {
 	c, err := decode(cmd)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (s *State) Apply(cmd []byte) (reply []byte, err error) {
 		if err := ch.Check(); err != nil {
 			return nil, fmt.Errorf("%s would break the shard map: %w", c.Op, err)
 		}
-		s.history.add(s.current, ch.Map)
+		s.history.add(s.current, ch.Map, note(s.current, ch, c, at))
 		s.current, s.last = ch.Map, ch.last
 	}
 	ch.reply.Epoch, ch.reply.Changed = s.current.Epoch, ch.changed

@@ -48,6 +48,8 @@ type page struct {
 	reads  [pageSlots]atomic.Uint64
 	writes [pageSlots]atomic.Uint64
 	rates  [pageSlots]SlotHeat // guarded by Counter.mu; not divided by Counter.weight
+	// Bytes since the last Reset, up to the last Fold; guarded by Counter.mu.
+	in, out [pageSlots]int64
 }
 
 // Counter keeps decayed rates by slot. Read and Write may be called by any
@@ -131,6 +133,8 @@ func (c *Counter) restart(now time.Time) {
 	for i := range c.pages {
 		if p := c.pages[i].Load(); p != nil {
 			p.fold(0, 0, 0)
+			clear(p.in[:])
+			clear(p.out[:])
 		}
 	}
 }
@@ -148,6 +152,8 @@ func (p *page) fold(keep, each, floor float64) {
 			continue
 		}
 		reads, writes := p.reads[i].Swap(0), p.writes[i].Swap(0)
+		p.in[i] += int64(writes % oneOp)
+		p.out[i] += int64(reads % oneOp)
 		r.Reads = r.Reads*keep + float64(reads>>tallyBytes)*each
 		r.ReadBytes = r.ReadBytes*keep + float64(reads%oneOp)*each
 		r.Writes = r.Writes*keep + float64(writes>>tallyBytes)*each
@@ -164,6 +170,19 @@ func (c *Counter) Slots() []SlotHeat {
 	var out []SlotHeat
 	c.each(func(h SlotHeat) { out = append(out, h) })
 	return out
+}
+
+// Bytes returns how many bytes writes to a slot took from clients, and how many
+// reads of it sent to them, since the last Reset or the first Fold. They do not decay.
+func (c *Counter) Bytes(slot uint16) (in, out int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.pages[slot/pageSlots%pages].Load()
+	if p == nil {
+		return 0, 0
+	}
+	at := slot % pageSlots
+	return p.in[at] + int64(p.writes[at].Load()%oneOp), p.out[at] + int64(p.reads[at].Load()%oneOp)
 }
 
 // Total returns the sum over all slots as of the last Fold. Its Slot is 0.

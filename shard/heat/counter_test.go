@@ -214,3 +214,32 @@ func BenchmarkFold(b *testing.B) {
 		})
 	}
 }
+
+// Bytes are counted without decay, whether folded or not, and a reset forgets them.
+func TestBytes(t *testing.T) {
+	c := New(time.Second)
+	now := time.Unix(1000, 0)
+	c.Reset(now)
+	for i := range 100 {
+		c.Write(7, 10)
+		c.Read(7, 3)
+		c.Read(8, 1)
+		if i%10 == 0 {
+			now = now.Add(time.Minute) // the rates are nothing by then
+			c.Fold(now)
+		}
+	}
+	if in, out := c.Bytes(7); in != 1000 || out != 300 {
+		t.Errorf("slot 7: %d in, %d out, want 1000 and 300", in, out)
+	}
+	if in, out := c.Bytes(8); in != 0 || out != 100 {
+		t.Errorf("slot 8: %d in, %d out, want 0 and 100", in, out)
+	}
+	if in, out := c.Bytes(16383); in != 0 || out != 0 {
+		t.Errorf("a slot that was not used: %d in, %d out", in, out)
+	}
+	c.Reset(now)
+	if in, out := c.Bytes(7); in != 0 || out != 0 {
+		t.Errorf("after a reset: %d in, %d out", in, out)
+	}
+}

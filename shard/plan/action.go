@@ -56,23 +56,7 @@ func (a Action) String() string {
 	case TransferLeader:
 		what = fmt.Sprintf("let %s lead group %d", a.Node, a.Group)
 	case MoveSlots:
-		what = fmt.Sprintf("move slots %s from group %d to group %d", rangesText(a.Slots), a.From, a.To)
+		what = fmt.Sprintf("move slots %s from group %d to group %d", shard.BriefRanges(a.Slots), a.From, a.To)
 	}
 	return what + ": " + a.Reason
-}
-
-// rangesText names up to three ranges and counts the rest.
-func rangesText(ranges []shard.Range) string {
-	var parts []string
-	for i, r := range ranges {
-		if i == 3 && len(ranges) > 4 {
-			rest := 0
-			for _, r := range ranges[i:] {
-				rest += r.Len()
-			}
-			return fmt.Sprintf("%s and %d more", strings.Join(parts, ","), rest)
-		}
-		parts = append(parts, r.String())
-	}
-	return strings.Join(parts, ",")
 }

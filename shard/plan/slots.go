@@ -287,7 +287,7 @@ func (b *balance) move(source, target *bin, g, t int, c choice) {
 	slots := ranges(c.slots)
 	reason := fmt.Sprintf("%s owns %d slots, %s owns %d", source.name, int(source.load), target.name, int(target.load))
 	if b.byHeat {
-		reason = fmt.Sprintf("slots %s: %s of %s's load; %s serves %.2f x a node's share, %s %.2f x", rangesText(slots), percent(c.load, source.load),
+		reason = fmt.Sprintf("slots %s: %s of %s's load; %s serves %.2f x a node's share, %s %.2f x", shard.BriefRanges(slots), percent(c.load, source.load),
 			source.name, source.name, source.load/source.weight/b.fair, target.name, target.load/target.weight/b.fair)
 	}
 	b.do(Action{Kind: MoveSlots, Slots: slots, From: from.ID, To: to.ID, Reason: reason})
