@@ -42,6 +42,7 @@ const (
 	EventSilent  EventKind = "node-silent"      // a node does not answer
 	EventAnswers EventKind = "node-answers"     // it does again
 	EventMoving  EventKind = "migration-moving" // how far a migration is that takes long
+	EventFault   EventKind = "fault"            // a fault that was ordered begins or ends
 )
 
 // String returns the text with its reason.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/fault"
 	"raftkv/kv/group"
 	"raftkv/shard"
 )
@@ -35,6 +36,8 @@ type report struct {
 	Told  uint64            `json:"told"`           // number of the last event that it has
 	// Moves are the migrations that it carries out, by epoch.
 	Moves map[uint64]moveState `json:"moves,omitempty"`
+	// Faults began or ended on the node, and it does not know that it was heard.
+	Faults []fault.Event `json:"faults,omitempty"`
 }
 
 // bulletin is what all nodes know of each other. It is replaced, never changed.
@@ -64,7 +67,8 @@ type board struct {
 	tell    func(term uint64, e kv.Event) // must not ask the board
 	led     map[uint32]leading            // who led each group at last
 	moves   map[uint64]moveTold           // by the migration's epoch
-	desired map[uint32]string             // by group: whom the balancer has let lead it, until somebody does
+	faults  faultsTold
+	desired map[uint32]string // by group: whom the balancer has let lead it, until somebody does
 }
 
 // told is what a group's last leader has told of its slots. It stands until
@@ -88,7 +92,7 @@ func (b *board) begin(term uint64, known *bulletin) {
 	defer b.mu.Unlock()
 	if b.term != term {
 		b.term, b.since = term, time.Now()
-		b.moves = nil
+		b.moves, b.faults = nil, make(faultsTold)
 		b.loads, b.led, b.desired = make(map[uint32]told), make(map[uint32]leading), make(map[uint32]string)
 		maps.Copy(b.led, known.Leaders)
 		// Versions of different leaders must differ: nodes ask for what is newer.
@@ -257,9 +261,11 @@ func (n *Node) keepReporting(ctx context.Context) {
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, 2*reportInterval)
 		n.reporting.Store(&cancel)
-		now, err := n.exchange(asking)
+		reported := n.report()
+		now, err := n.exchange(asking, reported)
 		cancel()
 		if err == nil {
+			n.faultNews.heard(reported.Faults)
 			for _, e := range n.feed.add(now.Events...) {
 				n.countEvent(e)
 			}
@@ -283,10 +289,9 @@ func (n *Node) reportNow() {
 	}
 }
 
-// exchange gives this node's report to the controller's leader and returns the
-// bulletin.
-func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
-	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq, Moves: n.drivers.moves()}
+// report returns what this node has to say now.
+func (n *Node) report() report {
+	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq, Moves: n.drivers.moves(), Faults: n.faultNews.all()}
 	n.redis.HotKeys.Fold(time.Now())
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
@@ -296,6 +301,11 @@ func (n *Node) exchange(ctx context.Context) (*bulletin, error) {
 			}
 		}
 	}
+	return r
+}
+
+// exchange gives a report to the controller's leader and returns the bulletin.
+func (n *Node) exchange(ctx context.Context, r report) (*bulletin, error) {
 	g := n.group(shard.Controller)
 	if g == nil {
 		return nil, errStarting
@@ -333,6 +343,7 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 	n.board.enter(r)
 	n.board.measure(r)
 	n.board.follow(r)
+	n.board.hearFaults(r)
 	now := *n.board.wait(ctx, r.Seen)
 	now.Events = n.feed.told(r.Told)
 	return &now, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/fault"
 	"raftkv/shard"
 )
 
@@ -106,5 +107,19 @@ func TestBoardTells(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("it tells\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A fault is told of once, whichever nodes have it and however often they say so.
+func TestBoardTellsFaultsOnce(t *testing.T) {
+	var got []string
+	b := newBoard(func(_ uint64, e kv.Event) { got = append(got, e.String()) })
+	b.begin(1, new(bulletin))
+	begin := fault.Event{Start: true, ID: "f1", Fault: "cut n1 n2"}
+	b.hearFaults(report{Node: "n1", Faults: []fault.Event{begin}})
+	b.hearFaults(report{Node: "n1", Faults: []fault.Event{begin}})
+	b.hearFaults(report{Node: "n2", Faults: []fault.Event{begin, {ID: "f1", Fault: "cut n1 n2", Reason: "healed"}}})
+	if want := []string{"fault f1 begins: cut n1 n2", "fault f1 ends: cut n1 n2: healed"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
 	}
 }

@@ -61,6 +61,8 @@ func (n *Node) tell(term uint64, e kv.Event) {
 func (n *Node) logEvent(e kv.Event) {
 	topic := eventlog.TopicMembership
 	switch {
+	case e.Kind == kv.EventFault:
+		return // it stands in the log of the node that has it
 	case e.Kind == kv.EventLeader || e.Kind == kv.EventLetLead:
 		topic = eventlog.TopicLeadership
 	case strings.Contains(string(e.Kind), "migration"):

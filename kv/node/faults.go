@@ -34,6 +34,8 @@ func (n *Node) enableFaults() {
 
 // tellFault is where the start and the end of every fault on this node pass through.
 func (n *Node) tellFault(e fault.Event) {
+	n.faultNews.add(e)
+	n.reportNow()
 	if e.Start {
 		n.log.Warn("a fault begins", "topic", "fault", "id", e.ID, "fault", e.Fault)
 		return

@@ -51,6 +51,7 @@ type Node struct {
 	bulletin  atomic.Pointer[bulletin] // what came from there
 	reporting atomic.Pointer[context.CancelFunc]
 	feed      feed         // events, of the whole cluster
+	faultNews faultNews    // what began or ended here, and was not told yet
 	ledAt     atomic.Int64 // when this node began to lead group 0, Unix time in ms
 	complaints
 
