@@ -12,19 +12,15 @@ import (
 	"raftkv/kv/loadgen"
 )
 
-const (
-	// cpuClients keep nodes busy that have a share of a core each.
-	cpuClients = 128
-	// modelRate is the load, in operations a second, under which the CPU time of an
-	// operation is measured where shares cannot be enforced.
-	modelRate = 4000
-)
+// modelRate is the load, in operations a second, under which the CPU time of an
+// operation is measured where shares cannot be enforced.
+const modelRate = 4000
 
 // cpu prints what nodes with a fixed share of CPU serve together with one group, and
 // with as many groups as nodes.
 func cpu(ctx context.Context, l *lab, o *shardingOptions, out io.Writer) (err error) {
 	var limiter *cpuLimiter
-	how := fmt.Sprintf("%d operations a second, and op/s is what its busiest node's share allows: a model", modelRate)
+	how := fmt.Sprintf("%d operations a second, and op/s is what the busiest node's share allows: a model", modelRate)
 	if !o.model {
 		switch limiter, err = newCPULimiter(); {
 		case errors.Is(err, errNoCgroups):
@@ -32,7 +28,7 @@ func cpu(ctx context.Context, l *lab, o *shardingOptions, out io.Writer) (err er
 		case err != nil:
 			return err
 		default:
-			how = fmt.Sprintf("%d clients in a closed loop; shares are enforced by %v", cpuClients, limiter)
+			how = fmt.Sprintf("closed loop; shares are enforced by %v", limiter)
 			defer func() {
 				for _, s := range slices.Clone(l.made) {
 					l.drop(s)
@@ -44,11 +40,11 @@ func cpu(ctx context.Context, l *lab, o *shardingOptions, out io.Writer) (err er
 	fmt.Fprintf(out, `
 ### Throughput of nodes that have %.0f %% of a core each
 
-%d keys, all equally hot; %s. Groups have 3 replicas. Medians of %d runs of %v, with lowest and highest; "x 1 group" is within a run.
-CPU is that of nodes beside their share (busiest and coolest node), and of the generator beside one core, which has no limit.
+%d keys, all equally hot; %s. Groups have 3 replicas.
+Medians of %d runs of %v, with lowest and highest; "x 1 group" is within a run. CPU is that of nodes beside their share (busiest and coolest node), and of the generator beside one core, which has no limit.
 
-| nodes | operation | groups | op/s | x 1 group | busiest node | coolest node | generator |
-|---|---|---|---|---|---|---|---|
+| nodes | operation | clients | groups | op/s | x 1 group | busiest node | coolest node | generator |
+|---|---|---|---|---|---|---|---|---|
 `, 100*o.share, o.Keys, how, o.runs, o.Duration)
 	for _, nodes := range o.nodes {
 		clusters := make(map[int]*raftkvCluster)
@@ -66,8 +62,10 @@ CPU is that of nodes beside their share (busiest and coolest node), and of the g
 			clusters[groups] = r
 		}
 		for _, op := range []string{"GET", "SET"} {
-			if err := compareShares(ctx, out, o, clusters, nodes, op, limiter == nil); err != nil {
-				return err
+			for _, clients := range o.cpuClients {
+				if err := compareShares(ctx, out, o, clusters, nodes, point{op, clients, 1}, limiter == nil); err != nil {
+					return err
+				}
 			}
 		}
 		for _, r := range clusters {
@@ -98,7 +96,7 @@ type sharesRun struct {
 }
 
 // compareShares measures both clusters by turns and prints their rows.
-func compareShares(ctx context.Context, out io.Writer, o *shardingOptions, clusters map[int]*raftkvCluster, nodes int, op string, model bool) error {
+func compareShares(ctx context.Context, out io.Writer, o *shardingOptions, clusters map[int]*raftkvCluster, nodes int, p point, model bool) error {
 	order := []int{1, nodes}
 	runs := make(map[int][]sharesRun)
 	for run := range o.runs {
@@ -108,12 +106,12 @@ func compareShares(ctx context.Context, out io.Writer, o *shardingOptions, clust
 			if err := r.spread(ctx, groups); err != nil {
 				return err
 			}
-			m, err := measureShares(ctx, r, o, op, model)
+			m, err := measureShares(ctx, r, o, p, model)
 			if err != nil {
 				return err
 			}
 			runs[groups] = append(runs[groups], m)
-			note("%d nodes, %d groups, run %d: %s %s/s, nodes' shares used %.0f to %.0f %%", nodes, groups, run+1, op, count(m.rate), 100*m.coolest, 100*m.busiest)
+			note("%d nodes, %d groups, run %d: %s %s %s/s, nodes used %.0f to %.0f %% of their share", nodes, groups, run+1, p.Op, p.label(), count(m.rate), 100*m.coolest, 100*m.busiest)
 		}
 	}
 	for _, groups := range order {
@@ -132,7 +130,7 @@ func compareShares(ctx context.Context, out io.Writer, o *shardingOptions, clust
 		if groups != 1 {
 			ratio = spreadOf(ratios).text(twoDigits)
 		}
-		fmt.Fprintf(out, "| %d | %s | %d | %s | %s | %.0f %% | %.0f %% | %.0f %% |\n", nodes, op, groups, of(func(m sharesRun) float64 { return m.rate }).text(count), ratio,
+		fmt.Fprintf(out, "| %d | %s | %s | %d | %s | %s | %.0f %% | %.0f %% | %.0f %% |\n", nodes, p.Op, p.label(), groups, of(func(m sharesRun) float64 { return m.rate }).text(count), ratio,
 			100*of(func(m sharesRun) float64 { return m.busiest }).median, 100*of(func(m sharesRun) float64 { return m.coolest }).median,
 			100*of(func(m sharesRun) float64 { return m.generator }).median)
 	}
@@ -143,8 +141,8 @@ func twoDigits(f float64) string { return fmt.Sprintf("%.2f", f) }
 
 // measureShares makes load and counts the CPU time of each node. As a model, the
 // rate is what the busiest node could serve in its share.
-func measureShares(ctx context.Context, r *raftkvCluster, o *shardingOptions, op string, model bool) (sharesRun, error) {
-	t, err := r.target(ctx, cpuClients)
+func measureShares(ctx context.Context, r *raftkvCluster, o *shardingOptions, p point, model bool) (sharesRun, error) {
+	t, err := r.target(ctx, p.Clients)
 	if err != nil {
 		return sharesRun{}, err
 	}
@@ -158,10 +156,10 @@ func measureShares(ctx context.Context, r *raftkvCluster, o *shardingOptions, op
 	}
 	var before []time.Duration
 	config := loadgen.Config{
-		Target: t, Clients: cpuClients, Duration: o.Duration, Warmup: o.Warmup, Keys: o.Keys, ValueSize: o.Value,
+		Target: t, Clients: p.Clients, Duration: o.Duration, Warmup: o.Warmup, Keys: o.Keys, ValueSize: o.Value,
 		Begin: func() { before = used() },
 	}
-	if op == "GET" {
+	if p.Op == "GET" {
 		config.Reads = 1
 	}
 	if model {

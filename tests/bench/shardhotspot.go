@@ -59,7 +59,7 @@ the first window of %d in a row with a factor of at most %.1f (reach: %v). Moves
 				return err
 			}
 			if kind.balance && kind.groups > 1 {
-				if err := coolDown(ctx, r, o.rate/20); err != nil {
+				if err := coolDown(ctx, r, o.rate/10); err != nil {
 					return err
 				}
 				if err := r.balance(ctx, true); err != nil {

@@ -22,32 +22,33 @@ var answers = map[string]func(ctx context.Context, l *lab, o *shardingOptions, o
 type shardingOptions struct {
 	common
 	load
-	quick     bool
-	port      int
-	nodes     numbers       // of clusters, for hotspot and cpu
-	clients   numbers       // for cost
-	groups    numbers       // for idle
-	runs      int           // for cpu and cost
-	phase     time.Duration // of hotspot
-	rate      float64       // operations a second of hotspot and migration
-	moveKeys  int64
-	moveSlots int
-	share     float64 // of a core, for cpu
-	model     bool
-	window    time.Duration // of idle
+	quick      bool
+	port       int
+	nodes      numbers // of clusters, for hotspot and cpu
+	clients    numbers // for cost
+	cpuClients numbers
+	groups     numbers       // for idle
+	runs       int           // for cpu and cost
+	phase      time.Duration // of hotspot
+	rate       float64       // operations a second of hotspot and migration
+	moveKeys   int64
+	moveSlots  int
+	share      float64 // of a core, for cpu
+	model      bool
+	window     time.Duration // of idle
 }
 
 // defaults are those of a whole run, in about 12 minutes on two cores, or of a short
 // one, in about 3.
 func (o *shardingOptions) defaults(quick bool) {
 	*o = shardingOptions{
-		load:  load{Keys: 100_000, Value: 100, Duration: 3 * time.Second, Warmup: 500 * time.Millisecond},
-		nodes: numbers{3, 5}, clients: numbers{64, 256, 1000}, groups: numbers{1, 8, 32, 64}, runs: 3,
+		load:  load{Keys: 100_000, Value: 100, Duration: 2 * time.Second, Warmup: 500 * time.Millisecond},
+		nodes: numbers{3, 5}, clients: numbers{64, 256, 1000}, cpuClients: numbers{128, 1000}, groups: numbers{1, 8, 32, 64}, runs: 3,
 		phase: 20 * time.Second, rate: 4000, moveKeys: 1_000_000, moveSlots: 8192, share: 0.2, window: 10 * time.Second,
 	}
 	if quick {
-		o.Keys, o.Duration = 20_000, 2*time.Second
-		o.nodes, o.clients, o.groups, o.runs = numbers{3}, numbers{256}, numbers{1, 8}, 1
+		o.Keys = 20_000
+		o.nodes, o.clients, o.cpuClients, o.groups, o.runs = numbers{3}, numbers{256}, numbers{1000}, numbers{1, 8}, 2
 		o.phase, o.moveKeys, o.window = 16*time.Second, 200_000, 5*time.Second
 	}
 }
@@ -58,6 +59,7 @@ func (o *shardingOptions) add(f *flag.FlagSet) {
 	f.IntVar(&o.port, "port", o.port, "first port for servers (default: as other modes)")
 	f.Var(&o.nodes, "nodes", "hotspot, cpu: sizes of clusters")
 	f.Var(&o.clients, "clients", "cost: numbers of clients of the closed loop")
+	f.Var(&o.cpuClients, "cpu-clients", "cpu: likewise")
 	f.Var(&o.groups, "groups", "idle: numbers of groups")
 	f.IntVar(&o.runs, "runs", o.runs, "cpu, cost: how often everything is measured")
 	f.DurationVar(&o.Duration, "duration", o.Duration, "cpu, cost: how long each measurement takes")
