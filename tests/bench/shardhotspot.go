@@ -107,8 +107,8 @@ type heatPhase struct {
 	start   time.Time
 	windows []servedLoad
 	moves   moves
-	failed  int64
-	late    int64 // operations that were due and not sent: the machine is too slow
+	result  measurement // its failures alone
+	late    int64       // operations that were due and not sent: the machine is too slow
 }
 
 // measureHot makes skewed load, and counts what nodes execute meanwhile.
@@ -148,7 +148,7 @@ func measureHot(ctx context.Context, r *raftkvCluster, o *shardingOptions, d tim
 	if err != nil {
 		return nil, err
 	}
-	h.failed, h.late = result.Failed(), result.Unsent
+	h.result, h.late = measurement{Errors: result.Errors}, result.Unsent
 	h.moves, err = r.movesBetween(h.start, end)
 	return h, err
 }
@@ -196,5 +196,5 @@ func (h *heatPhase) String() string {
 	for _, w := range h.windows {
 		fmt.Fprintf(&b, "%.2f ", w.factor())
 	}
-	return fmt.Sprintf("%smoves %s, %d operations failed, %d were not sent in time", b.String(), h.moves, h.failed, h.late)
+	return fmt.Sprintf("%smoves %s, %d operations were not sent in time%s", b.String(), h.moves, h.late, failures(h.result))
 }

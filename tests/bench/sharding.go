@@ -33,6 +33,7 @@ type shardingOptions struct {
 	rate       float64       // operations a second of hotspot and migration
 	moveKeys   int64
 	moveSlots  int
+	alone      bool
 	share      float64 // of a core, for cpu
 	model      bool
 	window     time.Duration // of idle
@@ -70,6 +71,7 @@ func (o *shardingOptions) add(f *flag.FlagSet) {
 	f.Float64Var(&o.rate, "rate", o.rate, "hotspot, migration: operations a second")
 	f.Int64Var(&o.moveKeys, "move-keys", o.moveKeys, "migration: number of keys in all slots")
 	f.IntVar(&o.moveSlots, "move-slots", o.moveSlots, "migration: how many slots move, of 16384")
+	f.BoolVar(&o.alone, "alone", o.alone, "migration: without the comparison with Redis")
 	f.Float64Var(&o.share, "share", o.share, "cpu: what each node gets of a core")
 	f.BoolVar(&o.model, "model", o.model, "cpu: compute what the share allows from the CPU time of an operation, as where there are no cgroups")
 	f.DurationVar(&o.window, "window", o.window, "idle: how long CPU time is counted")

@@ -52,7 +52,7 @@ were. Redis: 3 masters without replicas or persistence, redis-cli --cluster resh
 	if err := moveRaftkv(ctx, l, o, out); err != nil {
 		return err
 	}
-	if os.Getenv("BSH_DEBUG") != "" {
+	if o.alone {
 		return nil
 	}
 	if _, err := exec.LookPath("redis-cli"); err != nil {
@@ -176,7 +176,6 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	if err != nil {
 		return err
 	}
-	seen.timeline(during.start, during.end)
 	slots, err := m.which(ctx)
 	if err != nil {
 		return err
