@@ -19,7 +19,9 @@ var _ target = goRedis{}
 
 func newGoRedis(addrs []string, clients int) goRedis {
 	return goRedis{goredis.NewClusterClient(&goredis.ClusterOptions{
-		Addrs: addrs, PoolSize: clients,
+		// Connections to all nodes are open before slots move, as those of a program
+		// that has run for a while.
+		Addrs: addrs, PoolSize: clients, MinIdleConns: clients,
 		ReadTimeout: loadgen.Timeout, WriteTimeout: loadgen.Timeout,
 	})}
 }
