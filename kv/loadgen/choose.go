@@ -14,6 +14,7 @@ type chooser struct {
 	rng    *rand.Rand
 	keys   int64
 	zipf   *zipf  // nil: uniform
+	shift  int64  // below keys
 	reads  uint64 // of 2^32
 	prefix []byte
 	values []byte // random bytes that values are cut from
@@ -25,6 +26,7 @@ func newChooser(c *Config, skew *zipf, values []byte, client int) *chooser {
 		rng:    rand.New(rand.NewPCG(c.Seed, uint64(client)+1)),
 		keys:   c.Keys,
 		zipf:   skew,
+		shift:  c.Shift % c.Keys,
 		reads:  uint64(c.Reads * (1 << 32)),
 		prefix: []byte(c.Prefix),
 		values: values,
@@ -71,7 +73,7 @@ func (c *chooser) index() int64 {
 	// maxKeys, so it shares no divisor with the number of keys).
 	const spread = 1_000_000_000_039
 	hi, lo := bits.Mul64(uint64(c.zipf.rank(c.rng)-1), spread)
-	return int64(bits.Rem64(hi, lo, uint64(c.keys)))
+	return (int64(bits.Rem64(hi, lo, uint64(c.keys))) + c.shift) % c.keys
 }
 
 // zipf draws ranks 1..n with probability in proportion to 1/rank^s, for any s

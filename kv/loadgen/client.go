@@ -89,6 +89,11 @@ func (c *client) execute(ctx context.Context, p *phase, n int) (end time.Time, s
 		}
 	}
 	succeeded = p.record.batch(c.id, ops, c.starts[:n], end)
+	if observe := p.config.Observe; observe != nil {
+		for i := range ops {
+			observe(c.id, &ops[i], c.starts[i], end)
+		}
+	}
 	if err != nil {
 		c.close()
 		c.redial(ctx, p)

@@ -83,7 +83,10 @@ type Config struct {
 	Prefix string
 	// Zipf skews which keys are used: rank k has a share of 1/k^Zipf. 0 is
 	// uniform; YCSB uses 0.99.
-	Zipf      float64
+	Zipf float64
+	// Shift moves the skew to other keys: of two runs with the same keys and
+	// different shifts, each has other hot keys.
+	Shift     int64
 	ValueSize int
 	// Fill writes every key once before the run (and the warm-up).
 	Fill bool
@@ -93,6 +96,10 @@ type Config struct {
 	Begin func()
 	// Progress, if set, is called about every second while the load runs.
 	Progress func(Progress)
+	// Observe, if set, is called for every operation that was answered, with when it
+	// began to count, by several goroutines at a time but by one for each client. It
+	// must not keep op.
+	Observe func(client int, op *Op, start, end time.Time)
 }
 
 // Progress is what happened in the last interval.
@@ -120,8 +127,8 @@ func (c *Config) fill() error {
 		return fmt.Errorf("load: the rate is %g", c.Rate)
 	case c.Zipf < 0:
 		return fmt.Errorf("load: the exponent of the zipf distribution is %g", c.Zipf)
-	case c.Clients < 0 || c.Pipeline < 0 || c.Keys < 0 || c.ValueSize < 0 || c.Keys > maxKeys:
-		return errors.New("load: clients, pipeline, keys and value size must be positive, and keys have 12 digits")
+	case c.Clients < 0 || c.Pipeline < 0 || c.Keys < 0 || c.ValueSize < 0 || c.Shift < 0 || c.Keys > maxKeys:
+		return errors.New("load: clients, pipeline, keys, shift and value size must be positive, and keys have 12 digits")
 	}
 	setDefault(&c.Clients, 50)
 	setDefault(&c.Pipeline, 1)

@@ -28,6 +28,9 @@ const (
 	// migrationRate is how many bytes a second a migration copies at most, so that
 	// it leaves room for traffic.
 	migrationRate = 24 << 20
+	// restFactor is how long a migration rests after a part, beside what that took. With 1,
+	// copying takes at most half of the time in which the groups work.
+	restFactor = 1
 )
 
 // drivers are the migrations that this node carries out: those of slots that
@@ -251,22 +254,32 @@ func (n *Node) serveMove(ctx context.Context, payload []byte) ([]byte, error) {
 	return json.Marshal(status)
 }
 
-// pacer spreads bytes over time. One goroutine uses it.
+// pacer makes a migration rest between its parts. One goroutine uses it.
 type pacer struct {
-	rate int // bytes a second
-	next time.Time
+	rate  int           // bytes a second, at most
+	debt  time.Duration // rest that is due
+	begun time.Time     // of the part that is sent now
 }
 
+// Bounds of a rest. Timers are coarse: short debts wait until they are worth a sleep.
+// A part that took very long, as when a leader was elected, says nothing about traffic.
+const (
+	minRest = 5 * time.Millisecond
+	maxRest = 100 * time.Millisecond
+)
+
+// pace rests as long as the rate demands, and at least restFactor times as long as the part
+// took: the busier the nodes are, the longer it takes, and the more room traffic gets.
 func (p *pacer) pace(ctx context.Context, bytes int) {
-	now := time.Now()
-	if p.next.Before(now) {
-		p.next = now
+	rest := time.Duration(bytes) * time.Second / time.Duration(p.rate)
+	if !p.begun.IsZero() {
+		rest = max(rest, min(restFactor*time.Since(p.begun), maxRest))
 	}
-	p.next = p.next.Add(time.Duration(bytes) * time.Second / time.Duration(p.rate))
-	// Timers are coarse: short debts wait until they are worth a sleep.
-	if debt := p.next.Sub(now); debt > 5*time.Millisecond {
-		pause(ctx, debt)
+	if p.debt += rest; p.debt >= minRest {
+		pause(ctx, p.debt)
+		p.debt = 0
 	}
+	p.begun = time.Now()
 }
 
 // pause waits for d, or until ctx ends.

@@ -56,8 +56,9 @@ type Options struct {
 	Progress func(Progress)
 	// Before, if set, is called before each step. Tests crash here.
 	Before func(Step)
-	// Pace, if set, is called with the bytes of each part that was sent while the
-	// slots are served, and may sleep to leave room for traffic.
+	// Pace, if set, is called after each part that was sent while the slots are served,
+	// with its bytes, and with 0 after each entry that deletes keys. It may sleep to
+	// leave room for traffic.
 	Pace func(bytes int)
 	// FreezeLimit bounds how long the slots are frozen before the driver gives the
 	// attempt up: clients wait so long. 500 ms by default.

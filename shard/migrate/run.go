@@ -104,6 +104,7 @@ func (d *driver) finish(ctx context.Context) error {
 		if err != nil || st.Phase.Ended() {
 			return err
 		}
+		d.Pace(0)
 	}
 }
 

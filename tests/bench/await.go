@@ -67,22 +67,29 @@ func first(ctx context.Context, nodes int, but []int, try func(ctx context.Conte
 
 // probe executes one command at one server.
 func probe(ctx context.Context, addr string, command []string) error {
+	_, err := redisCall(ctx, addr, command...)
+	return err
+}
+
+// redisCall executes one command at one server and returns its reply, which is no
+// error.
+func redisCall(ctx context.Context, addr string, command ...string) (kv.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return err
+		return kv.Reply{}, err
 	}
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
 	if _, err := nc.Write(resp.AppendCommand(nil, command...)); err != nil {
-		return err
+		return kv.Reply{}, err
 	}
 	reply, err := resp.ReadReply(bufio.NewReader(nc))
 	if err == nil && reply.Kind == kv.Error {
 		err = errors.New(string(reply.Str))
 	}
-	return err
+	return reply, err
 }

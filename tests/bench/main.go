@@ -1,6 +1,6 @@
 // Command bench compares raftkv with etcd and redis-server on this machine, and
-// measures what a user would like to know besides: memory, restarts, snapshots
-// and failovers. It prints Markdown. README.md says how it stays fair.
+// measures what a user would like to know besides: memory, restarts, snapshots,
+// failovers, and what sharding brings and costs. It prints Markdown. README.md says how it stays fair.
 package main
 
 import (
@@ -23,6 +23,7 @@ var modes = map[string]func(ctx context.Context, args []string, out io.Writer) e
 	"snapshot": snapshots,
 	"failover": failover,
 	"profile":  profiles,
+	"sharding": sharding,
 	memberCommand: func(ctx context.Context, args []string, _ io.Writer) error {
 		return runMember(ctx, args)
 	},
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	mode, ok := modes[args[0]]
 	if !ok {
-		return fmt.Errorf("there is no mode %q: there are memory, restart, snapshot, failover and profile, or none to compare", args[0])
+		return fmt.Errorf("there is no mode %q: there are memory, restart, snapshot, failover, profile and sharding, or none to compare", args[0])
 	}
 	if args[0] != memberCommand {
 		generatorMemory()

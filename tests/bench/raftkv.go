@@ -12,9 +12,10 @@ import (
 	"raftkv/kv/loadgen"
 )
 
+// nodes is how many processes a system has, but for those of sharding.
 const nodes = 3
 
-// raftkvCluster is three raftkv processes, started as `raftkv up` does.
+// raftkvCluster is some raftkv processes, started as `raftkv up` does.
 type raftkvCluster struct {
 	label   string
 	cluster *launch.Cluster
@@ -22,7 +23,7 @@ type raftkvCluster struct {
 	addrs   []string // Redis, by node
 }
 
-func newRaftkv(label, dir, binary string, p *ports, flags []string) (*raftkvCluster, error) {
+func newRaftkv(label, dir, binary string, p *ports, nodes, groups int, flags []string) (*raftkvCluster, error) {
 	base, err := p.take(3 * nodes)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func newRaftkv(label, dir, binary string, p *ports, flags []string) (*raftkvClus
 	if err != nil {
 		return nil, err
 	}
-	err = c.Create(launch.Spec{Nodes: nodes, Groups: 1, RedisPort: base, HTTPPort: base + nodes, PeerPort: base + 2*nodes, Flags: flags})
+	err = c.Create(launch.Spec{Nodes: nodes, Groups: groups, RedisPort: base, HTTPPort: base + nodes, PeerPort: base + 2*nodes, Flags: flags})
 	if err != nil {
 		return nil, err
 	}

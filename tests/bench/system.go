@@ -113,9 +113,9 @@ func (l *lab) system(ctx context.Context, name string, flags ...string) (system,
 	var err error
 	switch name {
 	case raftkvWAL:
-		s, err = newRaftkv(name, dir, l.binary, &l.ports, flags)
+		s, err = newRaftkv(name, dir, l.binary, &l.ports, nodes, 1, flags)
 	case raftkvBolt:
-		s, err = newRaftkv(name, dir, l.binary, &l.ports, append(slices.Clone(flags), "--log-store=boltdb"))
+		s, err = newRaftkv(name, dir, l.binary, &l.ports, nodes, 1, append(slices.Clone(flags), "--log-store=boltdb"))
 	case etcdName:
 		s, err = newEtcd(dir, &l.ports)
 	case redisName:

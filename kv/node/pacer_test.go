@@ -1,0 +1,38 @@
+package node
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A migration rests as its rate demands, and as long as a part took, within bounds.
+func TestPacer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pacer{rate: 1 << 20}
+		rest := func(took time.Duration, bytes int) time.Duration {
+			time.Sleep(took)
+			start := time.Now()
+			p.pace(t.Context(), bytes)
+			return time.Since(start)
+		}
+		for _, x := range []struct {
+			what  string
+			took  time.Duration
+			bytes int
+			want  time.Duration
+		}{
+			{"the first part, however long ago its driver was made", time.Hour, 1 << 17, 125 * time.Millisecond},
+			{"a quick part", time.Millisecond, 1 << 17, 125 * time.Millisecond},
+			{"a slow part", 60 * time.Millisecond, 1 << 10, 60 * time.Millisecond * restFactor},
+			{"a part of no bytes", 30 * time.Millisecond, 0, 30 * time.Millisecond * restFactor},
+			{"a part that met an election", 3 * time.Second, 1 << 10, maxRest},
+			{"a part not worth a sleep", 3 * time.Millisecond, 0, 0},
+			{"another one", 3 * time.Millisecond, 0, 6 * time.Millisecond * restFactor},
+		} {
+			if got := rest(x.took, x.bytes); got != x.want {
+				t.Errorf("%s: rested %v, want %v", x.what, got, x.want)
+			}
+		}
+	})
+}

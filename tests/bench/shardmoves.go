@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"raftkv/kv/eventlog"
+)
+
+// moves are what the balancer did in some time.
+type moves struct {
+	migrations, leaders int
+}
+
+func (m moves) String() string { return fmt.Sprintf("%d + %d", m.migrations, m.leaders) }
+
+// eachEvent calls fn for every event in the nodes' logs since then.
+func (r *raftkvCluster) eachEvent(since time.Time, fn func(eventlog.Event)) error {
+	list, err := r.cluster.Nodes()
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		f, err := os.Open(filepath.Join(n.Dir, "log", "node.jsonl"))
+		if err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			// The last line may not be whole yet.
+			if e, err := eventlog.Parse(lines.Bytes()); err == nil && e.Time.After(since) {
+				fn(e)
+			}
+		}
+		f.Close()
+		if err := lines.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// movesBetween counts the balancer's decisions: slots and leaders that it moved.
+func (r *raftkvCluster) movesBetween(from, to time.Time) (out moves, err error) {
+	err = r.eachEvent(from, func(e eventlog.Event) {
+		switch {
+		case e.Time.After(to):
+		case e.Topic == eventlog.TopicMembership && strings.HasPrefix(e.Msg, "move slots "):
+			out.migrations++
+		case e.Topic == eventlog.TopicLeadership && strings.HasPrefix(e.Msg, "let ") && strings.Contains(e.Msg, " lead group "):
+			out.leaders++
+		}
+	})
+	return out, err
+}
