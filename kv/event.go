@@ -53,6 +53,19 @@ func (e Event) String() string {
 	return e.Text + ": " + e.Reason
 }
 
+// Repeats tells whether e is the word of another leader of the controller for what
+// an earlier one has told as old: one that was cut off tells things that never reach
+// its successor, which then tells them, too.
+func (e Event) Repeats(old Event) bool {
+	switch {
+	case e.Kind != old.Kind:
+		return false
+	case e.Kind == EventLeader:
+		return e.Group == old.Group && e.Term == old.Term && e.Node == old.Node
+	}
+	return e.Kind == EventFault && e.Text == old.Text
+}
+
 // EventPosition is how far somebody has read the stream of events: up to an epoch
 // and a number. It means the same on all nodes, so whoever reads may go on elsewhere.
 type EventPosition struct{ Epoch, Seq uint64 }

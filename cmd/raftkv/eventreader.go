@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,9 @@ const (
 // eventReader reads the stream of events, each event once, from one node after the
 // other. One goroutine uses it.
 type eventReader struct {
-	addrs func() ([]string, error)
-	at    string // how far it has read: the id of an event, "now", or "" for the beginning
-	terms map[uint32]uint64
+	addrs  func() ([]string, error)
+	at     string     // how far it has read: the id of an event, "now", or "" for the beginning
+	recent []kv.Event // that were told
 }
 
 // errTold is what the receiver of the events fails with: it ends the reading.
@@ -116,16 +117,17 @@ func (r *eventReader) line(line string, tell func(kv.Event) error) error {
 	return nil
 }
 
-// repeated tells whether e is the word of another leader of the controller for what
-// an earlier one had told this node alone.
+// repeated tells whether e was told by another node's stream, with another number.
 func (r *eventReader) repeated(e kv.Event) bool {
-	if e.Kind != kv.EventLeader {
-		return false
+	if slices.ContainsFunc(r.recent, e.Repeats) {
+		return true
 	}
-	if r.terms == nil {
-		r.terms = make(map[uint32]uint64)
+	if len(r.recent) == mostRecent {
+		r.recent = r.recent[1:]
 	}
-	known := e.Term <= r.terms[e.Group]
-	r.terms[e.Group] = max(r.terms[e.Group], e.Term)
-	return known
+	r.recent = append(r.recent, e)
+	return false
 }
+
+// mostRecent is how many events back a repetition is looked for.
+const mostRecent = 100

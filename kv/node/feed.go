@@ -27,7 +27,7 @@ func (f *feed) add(events ...kv.Event) (news []kv.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
-		if f.end.Before(e) && !f.knownLeader(e) {
+		if f.end.Before(e) && !f.repeated(e) {
 			f.keep(e)
 			news = append(news, e)
 		}
@@ -42,7 +42,7 @@ func (f *feed) add(events ...kv.Event) (news []kv.Event) {
 func (f *feed) tell(term uint64, e kv.Event) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.knownLeader(e) {
+	if f.repeated(e) {
 		return false
 	}
 	e.Seq = max(f.end.Seq+1, term<<32)
@@ -51,14 +51,8 @@ func (f *feed) tell(term uint64, e kv.Event) bool {
 	return true
 }
 
-// knownLeader tells whether e is the word of an earlier leader of the controller
-// that this one repeats, because not all of it had come here. It must be called
-// with mu held.
-func (f *feed) knownLeader(e kv.Event) bool {
-	return e.Kind == kv.EventLeader && slices.ContainsFunc(f.others, func(old kv.Event) bool {
-		return old.Kind == e.Kind && old.Group == e.Group && old.Term == e.Term && old.Node == e.Node
-	})
-}
+// repeated tells whether e stands here already. It must be called with mu held.
+func (f *feed) repeated(e kv.Event) bool { return slices.ContainsFunc(f.others, e.Repeats) }
 
 // keep must be called with mu held.
 func (f *feed) keep(e kv.Event) {
