@@ -48,7 +48,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
 	f.MarkHidden("disk-faults")
-	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the step before which migrations stop")
+	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the steps before which migrations stop")
 	f.MarkHidden("failpoint")
 }
 
