@@ -20,7 +20,7 @@ import (
 // than its living voters can give. When it comes back, it deletes what has gone, and is
 // given replicas again.
 func TestDeadNodeIsReplacedAndComesBack(t *testing.T) {
-	c := cluster.Start(t, cluster.Options{Nodes: 4, Groups: 4, Flags: []string{"--replace-after=4s"}})
+	c := cluster.Start(t, cluster.Options{Nodes: 4, Groups: 4, Flags: []string{"--replace-after=3s"}})
 	write(t, c, "replaced")
 	whole(c)
 	const gone = "n2"
