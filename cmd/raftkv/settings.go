@@ -53,7 +53,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
 	f.MarkHidden("disk-faults")
-	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the step before which migrations stop")
+	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the steps before which migrations stop")
 	f.MarkHidden("failpoint")
 }
 

@@ -69,8 +69,8 @@ type Config struct {
 	// those that spread their reads. A node is then master and replica at a time, which
 	// not all clients understand.
 	AdvertiseReplicas bool
-	// Failpoint, if set, stops migrations that this node drives before the step of
-	// this name until a file allows it to go on: see failpoint.go. For tests.
+	// Failpoint, if set, stops migrations that this node drives before the steps of
+	// these names (a,b) until a file allows them to go on: see failpoint.go. For tests.
 	Failpoint string
 	// Faults permits faults to be injected: see package fault. A node whose faults
 	// are not enabled refuses them.

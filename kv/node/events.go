@@ -26,6 +26,11 @@ func (n *Node) followMap(context.Context) {
 	if g == nil {
 		return
 	}
+	epoch := g.State().Map().Epoch
+	if epoch == n.followed {
+		return
+	}
+	n.followed = epoch // what comes meanwhile is read once more in the next pass
 	var news []kv.Event
 	for _, note := range g.State().Notes(n.feed.position().Epoch, feedSize) {
 		news = append(news, kv.Event{

@@ -120,5 +120,8 @@ func (n *Node) Migrations(ctx context.Context) (out []kv.Migration, err error) {
 
 // serveMigrations answers on the controller's leader.
 func (n *Node) serveMigrations() ([]byte, error) {
+	if g := n.group(shard.Controller); g == nil || !g.Serving() {
+		return nil, errNoController
+	}
 	return json.Marshal(n.board.migrations(n.shardMap()))
 }

@@ -56,6 +56,7 @@ type Node struct {
 	complaints
 
 	heardController time.Time // keepPlace's
+	followed        uint64    // followMap's: the epoch of the last map that it has read
 	// tendGroups's: when new groups came to be led here, and the newest map whose
 	// slots the groups have.
 	ledSince   map[uint32]time.Time

@@ -99,12 +99,15 @@ func (c *nodes) do(n *Node, args ...string) string {
 	for _, a := range args {
 		words = append(words, []byte(a))
 	}
-	ctx, cancel := context.WithTimeout(c.t.Context(), cluster.Patience)
-	defer cancel()
-	reply := n.Do(ctx, words...)
-	if reply.Kind == kv.Error {
-		c.t.Fatalf("%v by %s: %s", args, n.ID(), reply.Str)
-	}
+	var reply kv.Reply
+	cluster.Eventually(c.t, fmt.Sprintf("%v by %s", args, n.ID()), func() error {
+		ctx, cancel := context.WithTimeout(c.t.Context(), cluster.Patience)
+		defer cancel()
+		if reply = n.Do(ctx, words...); reply.Kind == kv.Error {
+			return errors.New(string(reply.Str)) // a busy machine loses leaders; all commands here may be repeated
+		}
+		return nil
+	})
 	return string(reply.Str)
 }
 

@@ -59,7 +59,7 @@ func (s *State) Notes(after uint64, limit int) []Note {
 
 // note describes a change that made next out of prev.
 func note(prev *shard.Map, next *change, c command, at int64) *Note {
-	n := &Note{Epoch: next.Epoch, At: at, Op: c.Op, Node: c.Node, Reason: c.Reason}
+	n := &Note{Epoch: next.Epoch, At: at, Op: c.Op, Node: c.Node, Reason: brief(c.Reason)}
 	if c.Group != nil {
 		n.Group = *c.Group
 	}
@@ -114,6 +114,16 @@ func note(prev *shard.Map, next *change, c command, at int64) *Note {
 		n.Group = migrationOf(*c.Epoch, prev).From
 	}
 	return n
+}
+
+// maxReason bounds what the history keeps of a reason, in bytes: anybody may give one.
+const maxReason = 500
+
+func brief(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "") + "..."
 }
 
 func nodeNote(old, now *shard.Node) string {

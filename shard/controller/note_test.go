@@ -3,7 +3,9 @@ package controller
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"raftkv/shard"
 )
@@ -68,6 +70,12 @@ func TestNotes(t *testing.T) {
 	}
 	if newest := s.Notes(5, 2); !slices.Equal(newest, want[len(want)-2:]) {
 		t.Errorf("the newest two: %+v", newest)
+	}
+	if _, err := s.Apply(Because(strings.Repeat("é", 10_000), SetBalance(false)), 1); err != nil {
+		t.Fatal(err)
+	}
+	if last := s.Notes(s.Map().Epoch-1, 1); len(last) != 1 || len(last[0].Reason) > maxReason+3 || !utf8.ValidString(last[0].Reason) {
+		t.Errorf("a long reason is kept as %+v", last)
 	}
 	if none := s.Notes(99, 100); len(none) != 0 {
 		t.Errorf("after an epoch that has not come: %+v", none)
