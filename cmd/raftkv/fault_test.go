@@ -34,7 +34,7 @@ func TestFaultOrders(t *testing.T) {
 
 func TestFaultRefused(t *testing.T) {
 	f := newFakeNode(t)
-	want(t, exitMisuse, []string{"unknown command"}, "fault", "explode", f.addr())
+	want(t, exitMisuse, []string{"unknown command"}, "fault", "explode")
 	want(t, exitMisuse, []string{"it takes 1 to 2 nodes"}, "fault", "cut", f.addr())
 	want(t, exitMisuse, []string{"--for -1s"}, "fault", "cut", "n1", "--for=-1s", f.addr())
 	// A node's address does not tell where its process is.
