@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -X main.version=$(VERSION)
 BIN      = .build/raftkv
 
-.PHONY: help build up down test vet fuzz bench bench-sharding clean
+.PHONY: help build up down test vet fuzz bench bench-sharding bench-logfilter clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ bench: build ## compare with etcd and redis-server on this machine; about half a
 # BENCH=-quick shortens it to about 3 minutes, BENCH="hotspot cost" answers two questions alone.
 bench-sharding: build ## measure what sharding brings and costs, beside Redis Cluster's resharding; about 12 minutes
 	cd tests/bench && $(GO) run . sharding $(BENCH) -raftkv ../../$(BIN)
+
+LOGMB ?= 2048
+bench-logfilter: build ## compare logfilter with grep, jq and lnav on LOGMB megabytes of logs
+	$(GO) run ./tests/logbench -raftkv $(BIN) -logfilter .build/logfilter -mb $(LOGMB)
 
 clean: ## remove what was built
 	rm -rf .build
