@@ -125,6 +125,10 @@ func (d *driver) part(ctx context.Context, p Part, through uint64, served bool) 
 	if p.Wipe {
 		return d.wipe(ctx, false)
 	}
+	if served && d.unpaced > 0 {
+		d.Pace(d.unpaced)
+		d.unpaced = 0
+	}
 	d.step(StepChunk)
 	err := d.try(ctx, func() error {
 		return d.target.Chunk(ctx, d.m.Epoch, d.run, d.seq+1, through, p.Bytes)
@@ -135,9 +139,7 @@ func (d *driver) part(ctx context.Context, p Part, through uint64, served bool) 
 	d.seq++
 	d.progress.Records += p.Records
 	d.progress.Bytes += int64(len(p.Bytes))
-	if served {
-		d.Pace(len(p.Bytes))
-	}
+	d.unpaced += len(p.Bytes)
 	return nil
 }
 

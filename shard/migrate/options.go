@@ -56,9 +56,10 @@ type Options struct {
 	Progress func(Progress)
 	// Before, if set, is called before each step. Tests crash here.
 	Before func(Step)
-	// Pace, if set, is called after each part that was sent while the slots are served,
-	// with its bytes, and with 0 after each entry that deletes keys. It may sleep to
-	// leave room for traffic.
+	// Pace, if set, is called before a part is sent while the slots are served, with the
+	// bytes of what was sent since the last call, and with 0 between entries that delete
+	// keys. It may sleep to leave room for traffic. It is not called between the last
+	// part and the freeze: what clients change meanwhile would lengthen that.
 	Pace func(bytes int)
 	// FreezeLimit bounds how long the slots are frozen before the driver gives the
 	// attempt up: clients wait so long. 500 ms by default.

@@ -22,6 +22,7 @@ type driver struct {
 	seq      uint64 // of the last part that the target has taken
 	through  uint64
 	attempts int
+	unpaced  int // bytes sent since Pace was called
 	progress Progress
 	frozenAt time.Time
 }

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,6 +85,20 @@ func TestRoundsThatDoNotShrink(t *testing.T) {
 	o.FreezeLimit = time.Hour
 	if err := f.run(t, o); !errors.Is(err, ErrOutdated) || !f.froze {
 		t.Errorf("%v, frozen %v", err, f.froze)
+	}
+}
+
+// The driver rests between parts, for the bytes of each, and not before it freezes.
+func TestPaceBetweenParts(t *testing.T) {
+	var sent, paced int
+	var before []int // how many parts were sent when it rested
+	f := &fake{from: Exporting, to: Installing, view: views(3), chunk: func(uint64) error { sent++; return nil }}
+	o := Options{Pace: func(bytes int) { paced += bytes; before = append(before, sent) }}
+	if err := f.run(t, o); !errors.Is(err, ErrOutdated) || !f.froze {
+		t.Fatalf("%v, frozen %v", err, f.froze)
+	}
+	if sent != 3 || paced != 200 || !slices.Equal(before, []int{1, 2}) {
+		t.Errorf("%d parts were sent; rests for %d bytes after %v", sent, paced, before)
 	}
 }
 
