@@ -37,9 +37,9 @@ var faults = []fault{
 	{"resets", 4, resetConns},
 	{"slow disk", 8, slowDisk},
 	{"hung disk", 4, hangDisk},
-	{"ambush", 8, ambush},
+	{"ambush", 10, ambush},
 	{"late answers", 3, lateAnswers},
-	{"stuck leader", 6, stuckLeader},
+	{"stuck leader", 4, stuckLeader},
 	{"transfer", 6, transfer},
 	{"snapshot", 4, takeSnapshot},
 	{"clock", 3, skewClock},
@@ -359,10 +359,10 @@ func ambush(s *sim, rnd *rand.Rand, hold holder) {
 	behind := others[rnd.IntN(len(others))]
 	s.note("ambush of %s: %s falls behind", n.name, behind.name)
 	far := s.cutAll(func(a, b *node) bool { return a == n && b == behind || a == behind && b == n })
-	hold(0, 200*time.Millisecond)
+	hold(50*time.Millisecond, 250*time.Millisecond)
 	s.markHung(n)
 	mend := n.disk.hang()
-	hold(0, 1500*time.Millisecond)
+	hold(200*time.Millisecond, 1500*time.Millisecond)
 	cut := s.cutAll(func(a, b *node) bool {
 		return a != n && a != behind && b.in(n, behind) || b != n && b != behind && a.in(n, behind)
 	})
@@ -371,9 +371,9 @@ func ambush(s *sim, rnd *rand.Rand, hold holder) {
 	mend()
 	far()
 	s.note("ambush: %s crashes, only %s and it are left", n.name, behind.name)
-	hold(0, 500*time.Millisecond)
+	hold(0, 300*time.Millisecond)
 	start()
-	hold(0, 8*time.Second)
+	hold(2*time.Second, 6*time.Second)
 	s.note("ambush ends")
 	cut()
 }

@@ -230,7 +230,7 @@ func (s *sim) window(before map[string]string) (after map[string]string, ok bool
 		c.seq = (number + 1) * 100000 // values stay unique over windows
 		work.Go(func() { c.run(working) })
 	}
-	breaking, heal := context.WithTimeout(s.ctx, window)
+	breaking, heal := context.WithTimeout(s.ctx, min(window, s.options.Length))
 	defer heal()
 	s.breakThings(breaking, s.stream(1000000+number))
 	s.note("healed")
