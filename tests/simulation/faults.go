@@ -39,7 +39,7 @@ var faults = []fault{
 	{"hung disk", 4, hangDisk},
 	{"ambush", 10, ambush},
 	{"late answers", 3, lateAnswers},
-	{"stuck leader", 4, stuckLeader},
+	{"stuck leader", 5, stuckLeader},
 	{"transfer", 6, transfer},
 	{"snapshot", 4, takeSnapshot},
 	{"clock", 3, skewClock},
@@ -418,12 +418,16 @@ func stuckLeader(s *sim, rnd *rand.Rand, hold holder) {
 	n := p.node
 	s.note("%s is stuck and isolated", n.name)
 	s.markHung(n)
-	mend := n.disk.hang()
+	// The disk hangs when the large entry has come to it: while an earlier one is in
+	// flight the proposer would hold it back.
+	fast := n.disk.drag(time.Second)
 	write := hugeWrite(s.tags[rnd.IntN(len(s.tags))])
 	s.requests.Go(func() { p.write(g, write) })
 	hold(10*time.Millisecond, 50*time.Millisecond)
+	mend := n.disk.hang()
+	fast()
 	join := s.cutAll(func(a, b *node) bool { return a == n || b == n })
-	hold(1500*time.Millisecond, hangTimeout)
+	hold(hangTimeout/2, hangTimeout)
 	s.note("%s is well", n.name)
 	join()
 	mend()
