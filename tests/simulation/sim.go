@@ -47,11 +47,16 @@ type Options struct {
 // Result of a run.
 type Result struct {
 	Virtual    time.Duration
-	Faults     map[string]int
+	Faults     map[string]int // how many of each
+	Seen       map[string]int // what they led to
 	Operations int
 	Unknown    int
+	Undecided  int           // sets of keys on which there is no verdict
 	Outage     time.Duration // the longest until a healed cluster served
 	Violations []string
+	// Record is, after a violation, where the record lies: faults in .txt, the history
+	// in .jsonl, and Porcupine's picture in .html.
+	Record string
 }
 
 // Sizes and bounds of a run.
@@ -80,6 +85,7 @@ type sim struct {
 	journal *journal
 
 	clock      atomic.Int64   // orders the history
+	pulse      atomic.Int64   // virtual seconds that have passed
 	requests   sync.WaitGroup // under way, with or without their clients
 	background sync.WaitGroup // all that ends by itself
 	ctx        context.Context
@@ -90,6 +96,8 @@ type sim struct {
 	windows    []judged
 	violations []string
 	faults     map[string]int
+	seen       *seen
+	undecided  int
 	hung       map[*node]bool // in this window
 	outage     time.Duration
 	ids        int // of replicas, so far
@@ -107,16 +115,21 @@ type judged struct {
 // the other or in parallel.
 func Run(t *testing.T, o Options) Result {
 	s := &sim{
-		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool),
+		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool), seen: new(seen),
 		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(o),
 	}
 	var took time.Duration
+	awake, done := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchStall(awake) })
 	synctest.Test(t, func(*testing.T) {
 		s.run()
 		took = time.Since(s.began)
 	})
+	done()
+	watch.Wait()
 	s.judge()
-	r := Result{Virtual: took, Faults: s.faults, Outage: s.outage, Violations: s.violations}
+	r := Result{Virtual: took, Faults: s.faults, Seen: s.seen.numbers(), Outage: s.outage, Undecided: s.undecided, Violations: s.violations}
 	for _, w := range s.windows {
 		r.Operations += len(w.ops)
 		for i := range w.ops {
@@ -125,7 +138,7 @@ func Run(t *testing.T, o Options) Result {
 			}
 		}
 	}
-	s.journal.close(s)
+	r.Record = s.journal.close(s)
 	return r
 }
 
@@ -136,6 +149,7 @@ func (s *sim) stream(n uint64) *rand.Rand { return rand.New(rand.NewPCG(s.option
 func (s *sim) run() {
 	s.began = time.Now()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.background.Go(func() { beat(s.ctx, &s.pulse) })
 	s.build()
 	for _, n := range s.nodes {
 		n.start()
@@ -165,7 +179,7 @@ func (s *sim) build() {
 	for i := range count {
 		n := &node{sim: s, name: fmt.Sprintf("n%d", i+1), place: make(map[uint32]replica), turn: make(chan struct{}, 1)}
 		n.host = s.net.host(n.name + ":9001")
-		n.disk = newDisk(s.stream(100 + uint64(i)))
+		n.disk = newDisk(s.stream(100+uint64(i)), s.seen)
 		n.disk.lies, n.disk.forgets = s.options.Broken == LyingDisk, s.options.Broken == ForgottenVotes
 		s.nodes = append(s.nodes, n)
 	}
@@ -223,7 +237,7 @@ func (s *sim) window(before map[string]string) (after map[string]string, ok bool
 		c.seq = (number + 1) * 100000 // values stay unique over windows
 		work.Go(func() { c.run(working) })
 	}
-	breaking, heal := context.WithTimeout(s.ctx, window)
+	breaking, heal := context.WithTimeout(s.ctx, min(window, s.options.Length))
 	defer heal()
 	s.breakThings(breaking, s.stream(1000000+number))
 	s.note("healed")
