@@ -6,20 +6,26 @@ import (
 	"strconv"
 )
 
-// patienceAtRotation is how often a rotation is looked at that does not come to
-// an end, as when the file that was read is gone.
+// patienceAtRotation is how often the files are looked at, and are the same each
+// time, before the one that was read is taken to be gone. While names change it may
+// only be between two of them.
 const patienceAtRotation = 40
 
 // younger opens the files that came after the one that was read, oldest first:
 // rotated ones, and that which is written to now. Names change while it looks,
 // so it looks twice and is not ok unless it sees the same.
 func (t *tail) younger(mine os.FileInfo) (files []*os.File, ok bool) {
-	slots := t.slots(mine)
-	if slots == nil {
+	slots, found := t.slots(mine)
+	if !found {
+		if !sameFiles(slots, t.seen) {
+			t.looks = 0
+		}
+		t.seen = slots
 		if t.looks++; t.looks < patienceAtRotation {
 			return nil, false
 		}
 		// The file is gone, and with it what tells which are younger.
+		slots = nil
 		if current, err := os.Stat(t.stream.Path); err == nil {
 			slots = []os.FileInfo{current}
 		}
@@ -38,10 +44,9 @@ func (t *tail) younger(mine os.FileInfo) (files []*os.File, ok bool) {
 		info, err := f.Stat()
 		ok = err == nil && os.SameFile(info, slots[i])
 	}
-	if again := t.slots(mine); ok && t.looks < patienceAtRotation {
-		ok = slices.EqualFunc(slots, again, func(a, b os.FileInfo) bool {
-			return a == nil && b == nil || a != nil && b != nil && os.SameFile(a, b)
-		})
+	if ok && found {
+		again, _ := t.slots(mine)
+		ok = sameFiles(slots, again)
 	}
 	if !ok || len(files) == 0 {
 		for _, f := range files {
@@ -49,8 +54,14 @@ func (t *tail) younger(mine os.FileInfo) (files []*os.File, ok bool) {
 		}
 		return nil, false
 	}
-	t.looks = 0
+	t.looks, t.seen = 0, nil
 	return files, true
+}
+
+func sameFiles(a, b []os.FileInfo) bool {
+	return slices.EqualFunc(a, b, func(a, b os.FileInfo) bool {
+		return a == nil && b == nil || a != nil && b != nil && os.SameFile(a, b)
+	})
 }
 
 // slot is the name of the i-th youngest file; 0 is the one that is written to.
@@ -65,8 +76,8 @@ func (t *tail) slot(i int) string {
 const maxSlots = 1000
 
 // slots looks at the files that are younger than mine, the youngest first; nil
-// stands for a name that no file has. It returns nil if mine is not among them.
-func (t *tail) slots(mine os.FileInfo) (younger []os.FileInfo) {
+// stands for a name that no file has. If mine is not found, it returns all.
+func (t *tail) slots(mine os.FileInfo) (younger []os.FileInfo, found bool) {
 	missing := 0
 	for i := 0; i < maxSlots && missing < 3; i++ {
 		info, err := os.Stat(t.slot(i))
@@ -76,10 +87,10 @@ func (t *tail) slots(mine os.FileInfo) (younger []os.FileInfo) {
 			continue
 		}
 		if os.SameFile(info, mine) {
-			return younger
+			return younger, true
 		}
 		missing = 0
 		younger = append(younger, info)
 	}
-	return nil
+	return younger, false
 }

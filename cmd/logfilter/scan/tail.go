@@ -28,7 +28,8 @@ type tail struct {
 	older []string
 	// chain are files that came after now, open: their names change.
 	chain []*os.File
-	looks int // at a rotation that is under way
+	looks int           // at a rotation that is under way
+	seen  []os.FileInfo // at the last of them
 	// now is the open file: an older one, or that which is written to.
 	now    *os.File
 	read   io.Reader // now, or what it holds decompressed
