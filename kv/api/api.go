@@ -36,6 +36,8 @@ type Node interface {
 	Hot(ctx context.Context, top int) (kv.HotStatus, error)
 	// PlanNow returns what the balancer would do now.
 	PlanNow(ctx context.Context) (kv.PlanStatus, error)
+	// Digest sums up the replicas on this node. It costs as much as a snapshot.
+	Digest() (kv.Digest, error)
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -73,6 +75,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
+	mux.HandleFunc("GET /v1/digest", h.authorized(h.digest))
 	h.handleOrders(mux)
 	h.handleFaults(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
@@ -159,6 +162,16 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, p)
+}
+
+// digest answers hashes of this node's replicas.
+func (h *handler) digest(w http.ResponseWriter, _ *http.Request) {
+	d, err := h.node.Digest()
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, "ERR "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, d)
 }
 
 // healthy tells a supervisor whether the process should be restarted.

@@ -177,7 +177,9 @@ func (r *run) heal(ctx context.Context) {
 	if err == nil {
 		start = time.Now()
 		if err = r.cluster.awaitReady(ctx); err == nil {
-			err = r.keeper.probe(ctx)
+			prober := &keeper{newClient(r, r.config.Clients)} // the other one is at work
+			err = prober.probe(ctx)
+			prober.close()
 		}
 	}
 	r.report.Healed = seconds(time.Since(start))
