@@ -104,7 +104,8 @@ func TestSmallest(t *testing.T) {
 		t.Errorf("smallest is %v", v.Smallest)
 	}
 	path := filepath.Join(t.TempDir(), "x.html")
-	if err := Draw(path, v.Smallest, nil, patience); err != nil {
+	before := map[string]string{"x": "what is seen first"}
+	if err := Draw(path, append(v.Smallest, get(0, 0, "x", before["x"])), before, patience); err != nil {
 		t.Error(err)
 	}
 }

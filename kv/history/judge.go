@@ -119,8 +119,7 @@ func (p *part) judge(before map[string]string, patience time.Duration) Verdict {
 }
 
 func check(ops []Operation, start contents, patience time.Duration, explain bool) (Result, porcupine.LinearizationInfo) {
-	m := model
-	m.Init = func() any { return start }
+	m := modelFrom(start)
 	list := make([]porcupine.Operation, 0, len(ops))
 	for i := range ops {
 		if o := &ops[i]; !o.Unknown || o.Writes() {
@@ -184,5 +183,5 @@ func until(ops []Operation, end int64) []Operation {
 // to an HTML file.
 func Draw(path string, ops []Operation, before map[string]string, patience time.Duration) error {
 	_, info := check(ops, before, patience, true)
-	return porcupine.VisualizePath(model, info, path)
+	return porcupine.VisualizePath(modelFrom(before), info, path)
 }

@@ -28,6 +28,13 @@ var model = porcupine.Model{
 	DescribeState:     func(s any) string { return s.(contents).String() },
 }
 
+// modelFrom returns the model of keys that hold something at first.
+func modelFrom(start contents) porcupine.Model {
+	m := model
+	m.Init = func() any { return start }
+	return m
+}
+
 func (c contents) hash() (sum uint64) {
 	for k, v := range c {
 		sum += xxhash.Sum64String(k + "\x00" + v)

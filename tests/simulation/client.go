@@ -34,9 +34,17 @@ func (c *client) run(ctx context.Context) {
 		if sleep(ctx, time.Duration(c.rnd.Int64N(int64(2*think)))) != nil {
 			return
 		}
-		c.do(c.next())
+		r := c.next()
+		c.do(r)
+		if step := r.op.Steps[0]; r.op.Return != 0 && r.op.Writes() && c.rnd.IntN(3) == 0 {
+			// What it has just written must be seen by whoever answers.
+			c.do(request{op: &history.Operation{Client: c.id, Note: anyNode, Steps: []history.Step{{Kind: history.Get, Key: step.Key}}}})
+		}
 	}
 }
+
+// anyNode marks a read that goes to a node by chance, and nowhere else.
+const anyNode = "any node"
 
 // next makes up a request.
 func (c *client) next() request {
@@ -49,7 +57,7 @@ func (c *client) next() request {
 	case n < 22:
 		steps = []history.Step{{Kind: history.Get, Key: []string{register, counter, list}[c.rnd.IntN(3)]}}
 	case n < 38:
-		steps, note = []history.Step{{Kind: history.Get, Key: []string{register, counter, list}[c.rnd.IntN(3)]}}, "any node"
+		steps, note = []history.Step{{Kind: history.Get, Key: []string{register, counter, list}[c.rnd.IntN(3)]}}, anyNode
 	case n < 50:
 		steps = []history.Step{{Kind: history.Set, Key: register, Value: value}}
 	case n < 60:
@@ -89,7 +97,7 @@ func (c *client) do(r request) {
 	maybe := false // an earlier try may have been executed
 	for try := 0; try < 40; try++ {
 		at := c.at
-		if o.Note == "any node" {
+		if o.Note == anyNode {
 			at = c.rnd.IntN(len(s.nodes))
 		}
 		o.Node = s.nodes[at].name
@@ -101,7 +109,7 @@ func (c *client) do(r request) {
 			c.at = c.rnd.IntN(len(s.nodes))
 		}
 		maybe = maybe || end == unknown
-		if o.Note == "any node" || maybe && r.session == "" || !maybe && try >= len(s.nodes) {
+		if o.Note == anyNode || maybe && r.session == "" || !maybe && try >= len(s.nodes) {
 			break
 		}
 		time.Sleep(time.Duration(1+c.rnd.IntN(50)) * time.Millisecond)

@@ -22,6 +22,7 @@ var errCrashed = errors.New("the process has ended")
 type disk struct {
 	mu      sync.Mutex
 	rnd     *rand.Rand
+	seen    *seen
 	volumes map[uint32]*volume // by group
 	dead    chan struct{}      // closed when the process that uses the disk ends
 	changed chan struct{}      // closed and replaced when the disk's condition changes
@@ -36,8 +37,8 @@ type disk struct {
 // writeback is how long a disk that lies may take to do what it has confirmed.
 const writeback = 10 * time.Second
 
-func newDisk(rnd *rand.Rand) *disk {
-	return &disk{rnd: rnd, volumes: make(map[uint32]*volume), dead: make(chan struct{}), changed: make(chan struct{})}
+func newDisk(rnd *rand.Rand, seen *seen) *disk {
+	return &disk{rnd: rnd, seen: seen, volumes: make(map[uint32]*volume), dead: make(chan struct{}), changed: make(chan struct{})}
 }
 
 // change applies a fault or mends it.
@@ -105,7 +106,7 @@ func (d *disk) crash() {
 	close(d.dead)
 	d.dead = make(chan struct{})
 	for _, v := range d.volumes {
-		v.crash(d.rnd)
+		v.crash(d.rnd, d.seen)
 	}
 }
 
@@ -155,7 +156,7 @@ func (v *volume) settle(now time.Time) {
 	}
 }
 
-func (v *volume) crash(rnd *rand.Rand) {
+func (v *volume) crash(rnd *rand.Rand, seen *seen) {
 	v.settle(time.Now())
 	lost := v.unsynced
 	if v.pending != nil {
@@ -164,11 +165,13 @@ func (v *volume) crash(rnd *rand.Rand) {
 	v.unsynced, v.pending = nil, nil
 	if len(lost) > 0 {
 		survive := rnd.IntN(len(lost) + 1)
+		seen.lost.Add(int64(len(lost) - survive))
 		for _, c := range lost[:survive] {
 			v.safe.apply(c)
 		}
 		if survive < len(lost) && rnd.IntN(2) == 0 {
 			c := lost[survive]
+			seen.torn.Add(1)
 			c.logs = c.logs[:rnd.IntN(len(c.logs)+1)] // torn
 			if len(c.logs) > 0 {
 				v.safe.apply(c)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"raftkv/kv/history"
 )
 
 // fault is something that goes wrong. It does its harm, waits for its end with
@@ -13,12 +15,17 @@ import (
 type fault struct {
 	name   string
 	weight int
-	do     func(s *sim, rnd *rand.Rand, hold func(most time.Duration))
+	do     func(s *sim, rnd *rand.Rand, hold holder)
 }
+
+// holder waits for between least and most, or until all faults end.
+type holder func(least, most time.Duration)
 
 // faults lists them all.
 var faults = []fault{
 	{"crash", 10, crashOne},
+	{"crash in a row", 3, crashInRow},
+	{"election ambush", 5, electionAmbush},
 	{"crash all", 2, crashAll},
 	{"restart", 4, restartOne},
 	{"pause", 8, pauseOne},
@@ -31,6 +38,8 @@ var faults = []fault{
 	{"slow disk", 8, slowDisk},
 	{"hung disk", 4, hangDisk},
 	{"ambush", 8, ambush},
+	{"late answers", 3, lateAnswers},
+	{"stuck leader", 6, stuckLeader},
 	{"transfer", 6, transfer},
 	{"snapshot", 4, takeSnapshot},
 	{"clock", 3, skewClock},
@@ -62,7 +71,9 @@ func (s *sim) breakThings(ctx context.Context, rnd *rand.Rand) {
 			s.faults[f.name]++
 			s.mu.Unlock()
 			wait.Go(func() {
-				f.do(s, own, func(most time.Duration) { sleep(ctx, time.Duration(own.Int64N(int64(most)))) })
+				f.do(s, own, func(least, most time.Duration) {
+					sleep(ctx, least+time.Duration(own.Int64N(int64(most-least))))
+				})
 			})
 			break
 		}
@@ -105,37 +116,99 @@ func (n *node) keepDown() (start func()) {
 	}
 }
 
-func crashOne(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func crashOne(s *sim, rnd *rand.Rand, hold holder) {
 	n := s.victim(rnd)
+	if rnd.IntN(2) == 0 { // with much that was not synced
+		s.markHung(n)
+		mend := n.disk.drag(time.Second)
+		hold(0, time.Second)
+		defer mend()
+	}
 	s.note("crash %s", n.name)
 	start := n.keepDown()
 	n.crash()
-	hold(4 * time.Second)
+	hold(0, 4*time.Second)
 	s.note("start %s", n.name)
 	start()
 }
 
-func crashAll(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+// crashInRow crashes nodes while others hold an election.
+func crashInRow(s *sim, rnd *rand.Rand, hold holder) {
+	_, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups)))
+	if p == nil {
+		return
+	}
+	s.note("crash %s, then others", p.node.name)
+	start := p.node.keepDown()
+	p.node.crash()
+	for range 1 + rnd.IntN(4) {
+		hold(0, 700*time.Millisecond)
+		n := s.nodes[rnd.IntN(len(s.nodes))]
+		again := n.keepDown()
+		n.crash()
+		s.note("crash and start %s", n.name)
+		again()
+	}
+	start()
+}
+
+// electionAmbush aims at votes: whoever has just won an election is cut off with
+// what it appends now, and those who elected it crash and hold another.
+func electionAmbush(s *sim, rnd *rand.Rand, hold holder) {
+	g, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups)))
+	if g == nil {
+		return
+	}
+	old, start := p.node, p.node.keepDown()
+	s.note("election ambush: crash %s", old.name)
+	old.crash()
+	var winner *node
+	for range 200 {
+		if _, q := s.leaderOf(g.ID()); q != nil {
+			winner = q.node
+			break
+		}
+		hold(10*time.Millisecond, 11*time.Millisecond)
+	}
+	if winner != nil {
+		s.note("election ambush: %s has won and is cut off, its voters crash", winner.name)
+		mend := s.cutAll(func(a, b *node) bool { return a == winner || b == winner })
+		for _, m := range s.nodes {
+			if m != winner && m != old && m.has(g.ID()) {
+				again := m.keepDown()
+				m.crash()
+				again()
+			}
+		}
+		start()
+		hold(time.Second, 4*time.Second)
+		mend()
+		return
+	}
+	start()
+}
+
+func crashAll(s *sim, rnd *rand.Rand, hold holder) {
 	s.note("crash all")
 	var starts []func()
 	for _, n := range s.nodes {
 		starts = append(starts, n.keepDown())
 		n.crash()
 	}
-	hold(2 * time.Second)
+	hold(0, 2*time.Second)
 	s.note("start all")
 	for _, i := range rnd.Perm(len(starts)) {
-		hold(time.Second)
+		hold(0, time.Second)
 		starts[i]()
 	}
 }
 
-func restartOne(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func restartOne(s *sim, rnd *rand.Rand, hold holder) {
 	n := s.victim(rnd)
 	s.note("stop %s", n.name)
 	start := n.keepDown()
 	n.stop()
-	hold(3 * time.Second)
+	hold(0, 3*time.Second)
 	s.note("start %s", n.name)
 	start()
 }
@@ -143,12 +216,12 @@ func restartOne(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 // pauseOne holds a node: nothing comes in or goes out, of its network, its disk and
 // its clients. Its timers go on, which those of a process that is stopped
 // would not.
-func pauseOne(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func pauseOne(s *sim, rnd *rand.Rand, hold holder) {
 	n := s.victim(rnd)
 	s.note("pause %s", n.name)
 	s.markHung(n)
 	resume, mend := s.net.pause(n.host), n.disk.hang()
-	hold(4 * time.Second)
+	hold(0, 4*time.Second)
 	s.note("resume %s", n.name)
 	mend()
 	resume()
@@ -178,8 +251,8 @@ func (s *sim) cutAll(match func(from, to *node) bool) (mend func()) {
 }
 
 // mendLater ends a cut. Some connections have died of it by then.
-func (s *sim) mendLater(rnd *rand.Rand, mend func(), hold func(time.Duration)) {
-	hold(8 * time.Second)
+func (s *sim) mendLater(rnd *rand.Rand, mend func(), hold holder) {
+	hold(0, 8*time.Second)
 	for _, a := range s.nodes {
 		for _, b := range s.nodes {
 			if a.name < b.name && rnd.IntN(3) == 0 {
@@ -191,25 +264,25 @@ func (s *sim) mendLater(rnd *rand.Rand, mend func(), hold func(time.Duration)) {
 	mend()
 }
 
-func isolateOne(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func isolateOne(s *sim, rnd *rand.Rand, hold holder) {
 	n := s.victim(rnd)
 	s.note("isolate %s", n.name)
 	s.mendLater(rnd, s.cutAll(func(a, b *node) bool { return a == n || b == n }), hold)
 }
 
-func cutOneWay(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func cutOneWay(s *sim, rnd *rand.Rand, hold holder) {
 	n, out := s.victim(rnd), rnd.IntN(2) == 0
 	s.note("cut one way: %s, what it sends %v", n.name, out)
 	s.mendLater(rnd, s.cutAll(func(a, b *node) bool { return out && a == n || !out && b == n }), hold)
 }
 
-func cutPair(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func cutPair(s *sim, rnd *rand.Rand, hold holder) {
 	n, m := s.victim(rnd), s.nodes[rnd.IntN(len(s.nodes))]
 	s.note("cut %s and %s", n.name, m.name)
 	s.mendLater(rnd, s.cutAll(func(a, b *node) bool { return a == n && b == m || a == m && b == n }), hold)
 }
 
-func cutHalves(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func cutHalves(s *sim, rnd *rand.Rand, hold holder) {
 	half := make(map[*node]bool)
 	var names []string
 	for _, i := range rnd.Perm(len(s.nodes))[:len(s.nodes)/2] {
@@ -220,7 +293,7 @@ func cutHalves(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 	s.mendLater(rnd, s.cutAll(func(a, b *node) bool { return half[a] != half[b] }), hold)
 }
 
-func slowLinks(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func slowLinks(s *sim, rnd *rand.Rand, hold holder) {
 	n, delay := s.victim(rnd), time.Duration(20+rnd.IntN(600))*time.Millisecond
 	s.note("links of %s: %v", n.name, delay)
 	var mends []func()
@@ -229,36 +302,36 @@ func slowLinks(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 			mends = append(mends, s.net.slow(n.host.addr, m.host.addr, delay), s.net.slow(m.host.addr, n.host.addr, delay))
 		}
 	}
-	hold(6 * time.Second)
+	hold(0, 6*time.Second)
 	for _, mend := range mends {
 		mend()
 	}
 }
 
-func resetConns(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func resetConns(s *sim, rnd *rand.Rand, hold holder) {
 	for range 1 + rnd.IntN(10) {
 		a, b := s.nodes[rnd.IntN(len(s.nodes))], s.nodes[rnd.IntN(len(s.nodes))]
 		s.note("reset %s and %s", a.name, b.name)
 		s.net.reset(a.host.addr, b.host.addr)
-		hold(400 * time.Millisecond)
+		hold(0, 400*time.Millisecond)
 	}
 }
 
-func slowDisk(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func slowDisk(s *sim, rnd *rand.Rand, hold holder) {
 	n, slow := s.victim(rnd), time.Duration(20+rnd.IntN(1000))*time.Millisecond
 	s.note("disk of %s: syncs up to %v", n.name, slow)
 	s.markHung(n)
 	mend := n.disk.drag(slow)
-	hold(8 * time.Second)
+	hold(0, 8*time.Second)
 	mend()
 }
 
-func hangDisk(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func hangDisk(s *sim, rnd *rand.Rand, hold holder) {
 	n := s.victim(rnd)
 	s.note("disk of %s hangs", n.name)
 	s.markHung(n)
 	mend := n.disk.hang()
-	hold(6 * time.Second)
+	hold(0, 6*time.Second)
 	s.note("disk of %s works", n.name)
 	mend()
 }
@@ -266,7 +339,7 @@ func hangDisk(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 // ambush aims at the leader's early append: its disk stands still while entries
 // go on to the followers, it crashes, and one of the followers that have them
 // is gone, too, when it comes back without.
-func ambush(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func ambush(s *sim, rnd *rand.Rand, hold holder) {
 	g, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups)))
 	if g == nil {
 		return
@@ -286,10 +359,10 @@ func ambush(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 	behind := others[rnd.IntN(len(others))]
 	s.note("ambush of %s: %s falls behind", n.name, behind.name)
 	far := s.cutAll(func(a, b *node) bool { return a == n && b == behind || a == behind && b == n })
-	hold(200 * time.Millisecond)
+	hold(0, 200*time.Millisecond)
 	s.markHung(n)
 	mend := n.disk.hang()
-	hold(1500 * time.Millisecond)
+	hold(0, 1500*time.Millisecond)
 	cut := s.cutAll(func(a, b *node) bool {
 		return a != n && a != behind && b.in(n, behind) || b != n && b != behind && a.in(n, behind)
 	})
@@ -298,11 +371,72 @@ func ambush(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
 	mend()
 	far()
 	s.note("ambush: %s crashes, only %s and it are left", n.name, behind.name)
-	hold(500 * time.Millisecond)
+	hold(0, 500*time.Millisecond)
 	start()
-	hold(8 * time.Second)
+	hold(0, 8*time.Second)
 	s.note("ambush ends")
 	cut()
+}
+
+// lateAnswers aims at reads of a leader that does not lead any more: what its
+// followers have answered still comes in when they do not hear of it any more and
+// elect another. The delay grows in steps: answers that stay away make a leader
+// step down.
+func lateAnswers(s *sim, rnd *rand.Rand, hold holder) {
+	g, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups)))
+	if g == nil {
+		return
+	}
+	n, step := p.node, time.Duration(100+rnd.IntN(150))*time.Millisecond
+	s.note("what %s gets is late by %v", n.name, 3*step)
+	var mends []func()
+	for range 3 {
+		for _, m := range s.nodes {
+			if m != n {
+				mends = append(mends, s.net.slow(m.host.addr, n.host.addr, step))
+			}
+		}
+		hold(200*time.Millisecond, 700*time.Millisecond)
+	}
+	s.note("what %s sends does not arrive", n.name)
+	mends = append(mends, s.cutAll(func(a, _ *node) bool { return a == n }))
+	hold(time.Second, 3*time.Second)
+	s.note("%s is well", n.name)
+	for _, mend := range mends {
+		mend()
+	}
+}
+
+// stuckLeader aims at reads of a leader that does not lead any more, too: raft's
+// own loop waits for the disk, because the entry is too large to be appended
+// early, so the leader does not step down although it hears of nobody.
+func stuckLeader(s *sim, rnd *rand.Rand, hold holder) {
+	g, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups)))
+	if g == nil {
+		return
+	}
+	n := p.node
+	s.note("%s is stuck and isolated", n.name)
+	s.markHung(n)
+	mend := n.disk.hang()
+	write := hugeWrite(s.tags[rnd.IntN(len(s.tags))])
+	s.requests.Go(func() { p.write(g, write) })
+	hold(10*time.Millisecond, 50*time.Millisecond)
+	join := s.cutAll(func(a, b *node) bool { return a == n || b == n })
+	hold(1500*time.Millisecond, hangTimeout)
+	s.note("%s is well", n.name)
+	join()
+	mend()
+}
+
+// hugeWrite is too large for an early append.
+func hugeWrite(tag string) request {
+	var steps []history.Step
+	for range 3 {
+		steps = append(steps, history.Step{Kind: history.Set, Key: tag + "huge", Value: strings.Repeat("x", 1<<20)})
+	}
+	steps = append(steps, history.Step{Kind: history.Delete, Key: tag + "huge"})
+	return request{op: &history.Operation{Steps: steps}}
 }
 
 func (n *node) in(nodes ...*node) bool {
@@ -314,17 +448,17 @@ func (n *node) in(nodes ...*node) bool {
 	return false
 }
 
-func transfer(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func transfer(s *sim, rnd *rand.Rand, hold holder) {
 	for range 1 + rnd.IntN(3) {
 		if g, p := s.leaderOf(uint32(1 + rnd.IntN(s.groups))); g != nil {
 			s.note("group %d: %s hands over", g.ID(), p.node.name)
 			s.background.Go(func() { g.TransferLeadership("") })
 		}
-		hold(2 * time.Second)
+		hold(0, 2*time.Second)
 	}
 }
 
-func takeSnapshot(s *sim, rnd *rand.Rand, _ func(time.Duration)) {
+func takeSnapshot(s *sim, rnd *rand.Rand, _ holder) {
 	if p := s.victim(rnd).running(); p != nil {
 		for _, g := range p.list() {
 			s.background.Go(func() { g.Snapshot() })
@@ -332,15 +466,15 @@ func takeSnapshot(s *sim, rnd *rand.Rand, _ func(time.Duration)) {
 	}
 }
 
-func skewClock(s *sim, rnd *rand.Rand, hold func(time.Duration)) {
+func skewClock(s *sim, rnd *rand.Rand, hold holder) {
 	n, by := s.victim(rnd), time.Duration(rnd.Int64N(int64(10*time.Second)))-5*time.Second
 	s.note("clock of %s: %v", n.name, by)
 	n.skew.Add(int64(by))
-	hold(10 * time.Second)
+	hold(0, 10*time.Second)
 	n.skew.Add(-int64(by))
 }
 
-func replaceReplica(s *sim, rnd *rand.Rand, _ func(time.Duration)) {
+func replaceReplica(s *sim, rnd *rand.Rand, _ holder) {
 	id := uint32(1 + rnd.IntN(s.groups))
 	var from, to []*node
 	for _, i := range rnd.Perm(len(s.nodes)) {
@@ -356,14 +490,14 @@ func replaceReplica(s *sim, rnd *rand.Rand, _ func(time.Duration)) {
 	s.moves.replace(s, id, from[0], to[0])
 }
 
-func migrateSlots(s *sim, rnd *rand.Rand, _ func(time.Duration)) {
+func migrateSlots(s *sim, rnd *rand.Rand, _ holder) {
 	if s.groups > 1 {
 		s.moves.begin(s, rnd, s.tags[rnd.IntN(len(s.tags))])
 	}
 }
 
-func cancelMigration(s *sim, _ *rand.Rand, hold func(time.Duration)) {
-	hold(2 * time.Second)
+func cancelMigration(s *sim, _ *rand.Rand, hold holder) {
+	hold(0, 2*time.Second)
 	if n := s.moves.cancelOne(); n != 0 {
 		s.note("cancel migration %d", n)
 	}

@@ -17,7 +17,6 @@ type journal struct {
 	base string // of the files' names
 	mu   sync.Mutex
 	file *os.File
-	kept bool
 }
 
 func newJournal(o Options) *journal {
@@ -50,23 +49,24 @@ func (j *journal) violation(v history.Verdict, before map[string]string) {
 	}
 }
 
-// close ends the record. It is kept if there was a violation.
-func (j *journal) close(s *sim) {
+// close ends the record and returns the beginning of its files' names. They are
+// kept if there was a violation.
+func (j *journal) close(s *sim) string {
 	if j.file == nil {
-		return
+		return j.base
 	}
 	j.file.Close()
 	if len(s.violations) == 0 {
 		os.Remove(j.base + ".txt")
-		return
+		return j.base
 	}
-	j.kept = true
 	f, err := os.Create(j.base + ".jsonl")
 	if err != nil {
-		return
+		return j.base
 	}
 	defer f.Close()
 	for _, w := range s.windows {
 		history.Write(f, w.ops)
 	}
+	return j.base
 }

@@ -26,6 +26,7 @@ func (s *sim) judge() {
 					i, v.Keys, len(v.Smallest), v.Unknown, last.Client, float64(last.At)/1e9, last.Node, last.String())
 				s.journal.violation(v, w.before)
 			case history.Undecided:
+				s.undecided++
 				s.journal.line("no verdict on " + strings.Join(v.Keys, " "))
 			}
 		}

@@ -87,6 +87,7 @@ func (v *moves) drive(s *sim, rnd *rand.Rand, m shard.Migration) {
 			cancel()
 			if err == nil && !p.isGone() {
 				s.note("migration %d ends", m.Epoch)
+				s.seen.migrations.Add(1)
 				return
 			}
 			if migrateRefused(err) {
@@ -207,6 +208,7 @@ func (v *moves) replace(s *sim, id uint32, from, to *node) {
 		if s.ctx.Err() == nil {
 			from.remove(id)
 			s.note("group %d: %s has replaced %s", id, fresh, old)
+			s.seen.replaced.Add(1)
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()

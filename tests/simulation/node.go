@@ -121,8 +121,13 @@ func (p *process) open(id uint32, r replica) {
 		ReplayBudget: replayBudget, TrailingBytes: trailingBytes,
 		AskReadIndex: p.askReadIndex(id),
 		Fatal:        func(err error) { n.sim.background.Go(func() { p.fatal(err) }) },
-		Now:          func() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) },
-		Logger:       logger, RaftLog: n.sim.raftLog(n, id),
+		Observe: group.Observer{Leadership: func(_ uint64, serving bool) {
+			if serving {
+				n.sim.seen.leaders.Add(1)
+			}
+		}},
+		Now:    func() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) },
+		Logger: logger, RaftLog: n.sim.raftLog(n, id),
 	})
 	if err != nil {
 		if !p.isGone() {

@@ -47,11 +47,16 @@ type Options struct {
 // Result of a run.
 type Result struct {
 	Virtual    time.Duration
-	Faults     map[string]int
+	Faults     map[string]int // how many of each
+	Seen       map[string]int // what they led to
 	Operations int
 	Unknown    int
+	Undecided  int           // sets of keys on which there is no verdict
 	Outage     time.Duration // the longest until a healed cluster served
 	Violations []string
+	// Record is, after a violation, where the record lies: faults in .txt, the history
+	// in .jsonl, and Porcupine's picture in .html.
+	Record string
 }
 
 // Sizes and bounds of a run.
@@ -90,6 +95,8 @@ type sim struct {
 	windows    []judged
 	violations []string
 	faults     map[string]int
+	seen       *seen
+	undecided  int
 	hung       map[*node]bool // in this window
 	outage     time.Duration
 	ids        int // of replicas, so far
@@ -107,7 +114,7 @@ type judged struct {
 // the other or in parallel.
 func Run(t *testing.T, o Options) Result {
 	s := &sim{
-		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool),
+		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool), seen: new(seen),
 		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(o),
 	}
 	var took time.Duration
@@ -116,7 +123,7 @@ func Run(t *testing.T, o Options) Result {
 		took = time.Since(s.began)
 	})
 	s.judge()
-	r := Result{Virtual: took, Faults: s.faults, Outage: s.outage, Violations: s.violations}
+	r := Result{Virtual: took, Faults: s.faults, Seen: s.seen.numbers(), Outage: s.outage, Undecided: s.undecided, Violations: s.violations}
 	for _, w := range s.windows {
 		r.Operations += len(w.ops)
 		for i := range w.ops {
@@ -125,7 +132,7 @@ func Run(t *testing.T, o Options) Result {
 			}
 		}
 	}
-	s.journal.close(s)
+	r.Record = s.journal.close(s)
 	return r
 }
 
@@ -165,7 +172,7 @@ func (s *sim) build() {
 	for i := range count {
 		n := &node{sim: s, name: fmt.Sprintf("n%d", i+1), place: make(map[uint32]replica), turn: make(chan struct{}, 1)}
 		n.host = s.net.host(n.name + ":9001")
-		n.disk = newDisk(s.stream(100 + uint64(i)))
+		n.disk = newDisk(s.stream(100+uint64(i)), s.seen)
 		n.disk.lies, n.disk.forgets = s.options.Broken == LyingDisk, s.options.Broken == ForgottenVotes
 		s.nodes = append(s.nodes, n)
 	}

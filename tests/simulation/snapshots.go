@@ -100,6 +100,11 @@ func (k *sink) Close() error {
 	if len(v.snapshots) > 0 && v.snapshots[0].meta.Index >= k.meta.Index {
 		return nil // the same state again, or an older one
 	}
+	if k.meta.Index > v.now.last() {
+		d.seen.installed.Add(1)
+	} else {
+		d.seen.snapshots.Add(1)
+	}
 	v.snapshots = append([]stored{{meta: k.meta, data: k.data.Bytes(), at: time.Now()}}, v.snapshots...)
 	v.snapshots = v.snapshots[:min(2, len(v.snapshots))]
 	return nil
