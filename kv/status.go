@@ -36,6 +36,7 @@ type NodeStatus struct {
 	State    string `json:"state"`
 	Version  string `json:"version,omitempty"`
 	UptimeMS int64  `json:"uptime_ms,omitempty"`
+	Unsafe   string `json:"unsafe,omitempty"`  // the rule that it breaks on purpose
 	Problem  string `json:"problem,omitempty"` // why the node is not healthy, for people
 	Memory   int64  `json:"memory_bytes,omitempty"`
 	Disk     int64  `json:"disk_bytes,omitempty"` // size of the data folder

@@ -102,6 +102,8 @@ func Open(config Config) (_ *Group, err error) {
 		Fatal:        g.fatal,
 		MapChanged:   config.MapChanged,
 		GateChanged:  config.GateChanged,
+		Broken:       config.BrokenState,
+		LocalClock:   config.LocalClock,
 		Log:          config.Logger,
 	})
 	if err := g.startRaft(); err != nil {
@@ -216,6 +218,9 @@ func (g *Group) Propose(p *Proposal) {
 			p.fail(writeRefused(err))
 			return
 		}
+	}
+	if g.acknowledgeEarly(p) {
+		return
 	}
 	g.proposer.propose(p)
 }

@@ -33,7 +33,10 @@ func (g *Group) watchLeadership(ctx context.Context) {
 		select {
 		case leading = <-g.notify:
 			g.serve(0)
-			if leading && !pending {
+			switch {
+			case leading && g.config.Broken&Barrier != 0:
+				g.serve(g.raft.CurrentTerm())
+			case leading && !pending:
 				start()
 			}
 		case term := <-barrier:

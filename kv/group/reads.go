@@ -141,6 +141,9 @@ func (g *Group) confirmLeader(ctx context.Context) kv.ReplyError {
 	if term == 0 {
 		return g.whyNotServing()
 	}
+	if g.config.Broken&Confirmation != 0 {
+		return ""
+	}
 	commit := g.raft.CommitIndex()
 	if err := g.expireDue(); err != "" {
 		return err
