@@ -28,6 +28,13 @@ type Config struct {
 	Clients int           // how many at the same time
 	Keys    int           // sets of keys in a window: few, so that clients meet
 	Window  time.Duration // how long keys are used
+	Think   time.Duration // how long a client rests between two operations, on average
+	// LeaderReads makes clients read from leaders alone. Reads of followers let those
+	// learn at once what is committed.
+	LeaderReads bool
+
+	// StopEarly ends the work as soon as something wrong is found.
+	StopEarly bool
 
 	Classes []Class // of faults; none: nothing is broken
 	Breaker *Breaker
@@ -53,12 +60,13 @@ func (c *Config) fill() error {
 	setDefault(&c.Clients, 10)
 	setDefault(&c.Keys, 3)
 	setDefault(&c.Window, 10*time.Second)
+	setDefault(&c.Think, 2*time.Millisecond)
 	setDefault(&c.Within, 20*time.Second)
 	setDefault(&c.Patience, time.Minute)
 	switch {
 	case len(c.Redis) == 0 || len(c.HTTP) == 0:
 		return errors.New("no node to check is named")
-	case c.For < 0 || c.Clients < 1 || c.Keys < 1 || c.Window < 0 || c.Within < 0:
+	case c.For < 0 || c.Clients < 1 || c.Keys < 1 || c.Window < 0 || c.Think < 0 || c.Within < 0:
 		return errors.New("times must not be negative, and there must be a client and a key")
 	case len(c.Classes) > 0 && c.Breaker == nil:
 		return errors.New("faults need a cluster whose nodes can be broken")
@@ -101,6 +109,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 	r.began = time.Now()
 	working, cancel := context.WithTimeout(ctx, config.For)
 	defer cancel()
+	r.stop = cancel
 	r.work(working)
 	// From here on the work is finished even after a Ctrl-C: the verdict is what it is for.
 	r.finish(context.WithoutCancel(ctx))

@@ -41,8 +41,6 @@ const (
 	mostPatience  = 4 * time.Second
 	// sessionPatience is how long an operation in a session is sent again.
 	sessionPatience = 6 * time.Second
-	// think is how long a client rests between two operations, on average.
-	think = 2 * time.Millisecond
 )
 
 func newClient(r *run, id int) *client {
@@ -63,7 +61,7 @@ func (c *client) work(ctx context.Context) {
 		}
 		c.do(ctx, w, c.next(w))
 		w.leave()
-		sleep(ctx, time.Duration(c.rnd.Int64N(int64(2*think))))
+		sleep(ctx, time.Duration(c.rnd.Int64N(int64(2*c.run.config.Think))))
 	}
 }
 
@@ -86,6 +84,8 @@ func (c *client) next(w *window) request {
 	switch n := c.rnd.IntN(100); {
 	case n < 22:
 		one(history.Step{Kind: history.Get, Key: c.some(t)})
+	case n < 42 && c.run.config.LeaderReads:
+		one(history.Step{Kind: history.Get, Key: t.register()})
 	case n < 42:
 		one(history.Step{Kind: history.Get, Key: c.some(t)})
 		r.node = c.run.config.Redis[c.rnd.IntN(len(c.run.config.Redis))]

@@ -22,6 +22,7 @@ type run struct {
 	names    map[string]string // of nodes, by Redis address
 
 	current atomic.Pointer[window]
+	stop    context.CancelFunc // ends the work
 	windows chan *window // that clients are to leave, to be judged
 	archive *archive
 	keeper  *keeper
@@ -106,9 +107,12 @@ func (r *run) work(ctx context.Context) {
 	})
 	r.rotate(ctx)
 	workers.Wait()
-	r.heal(context.WithoutCancel(ctx))
-	// What cannot be read now will not be soon.
-	unblock := time.AfterFunc(r.config.Within, stop)
+	r.quiet()
+	limit := r.config.Within
+	if !r.heal(context.WithoutCancel(ctx)) {
+		limit = 0 // what cannot be read now will not be soon
+	}
+	unblock := time.AfterFunc(limit, stop)
 	defer unblock.Stop()
 	r.windows <- r.current.Load()
 	close(r.windows)
@@ -145,6 +149,9 @@ func (r *run) settle(ctx context.Context, w *window) {
 	}
 	wrong := len(r.report.Problems) > before
 	r.mu.Unlock()
+	if wrong && r.config.StopEarly {
+		r.stop()
+	}
 	if complete && !wrong {
 		r.keeper.retire(ctx, w)
 	}
@@ -152,7 +159,11 @@ func (r *run) settle(ctx context.Context, w *window) {
 
 // finish looks at the cluster when all is quiet, and sums up.
 func (r *run) finish(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.config.Within)
+	limit := r.config.Within
+	if r.report.check(Serving).Result != history.Correct {
+		limit = askTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.keeper.verify(ctx, &r.report)
 	r.report.inspect(ctx, r.cluster)
@@ -165,8 +176,9 @@ func (r *run) finish(ctx context.Context) {
 	r.report.conclude()
 }
 
-// heal ends all faults and measures how long the cluster takes to serve again.
-func (r *run) heal(ctx context.Context) {
+// heal ends all faults and measures how long the cluster takes to serve again. It
+// tells whether it does.
+func (r *run) heal(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Within)
 	defer cancel()
 	start := time.Now()
@@ -185,14 +197,20 @@ func (r *run) heal(ctx context.Context) {
 	r.report.Healed = seconds(time.Since(start))
 	if err != nil {
 		r.report.wrong(Problem{Check: Serving, Text: fmt.Sprintf("the cluster does not serve %v after all faults were healed: %v", r.config.Within, err)})
-		return
+		return false
 	}
 	r.report.check(Serving).Detail = fmt.Sprintf("%v after the end; %v are allowed", time.Since(start).Round(time.Millisecond), r.config.Within)
+	return true
 }
 
 // answered notes that somebody was answered.
 func (r *run) answered() {
 	r.known.Add(1)
+	r.quiet()
+}
+
+// quiet measures how long nobody had been answered.
+func (r *run) quiet() {
 	now := r.now()
 	if gap := now - r.lastAnswer.Swap(now); gap > r.silence.Load() {
 		r.silence.Store(gap) // two at once are of the same silence

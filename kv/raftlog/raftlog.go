@@ -250,10 +250,8 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 // change of membership may not: raft allows the next one as soon as it counts
 // this one as committed.
 func (l *Log) early(logs []*raft.Log, size int) bool {
-	if l.opts.Broken&Fsync != 0 {
-		return l.writer.room(size)
-	}
-	if l.opts.Early == nil || !l.opts.Early() || !l.writer.room(size) {
+	leads := l.opts.Early != nil && l.opts.Early() || l.opts.Broken&Fsync != 0
+	if !leads || !l.writer.room(size) {
 		return false
 	}
 	return !slices.ContainsFunc(logs, func(log *raft.Log) bool { return log.Type == raft.LogConfiguration })
