@@ -29,46 +29,48 @@ func NewBreaker(local *launch.Cluster, addrs []string, password string) *Breaker
 // errNotLocal is why processes of other machines' clusters are not broken.
 var errNotLocal = errors.New("only processes of a cluster on this machine can be broken")
 
-// Break lets the cluster have a fault for a while, undoes it, and brings back the
-// nodes that ended of it. It returns as soon as ctx ends; then Heal must be called.
-func (b *Breaker) Break(ctx context.Context, f fault.Fault, last time.Duration) error {
-	if f.OfProcess() && b.local == nil {
-		return errNotLocal
-	}
-	f.For = last
-	if f.OfProcess() {
-		f.For += 10 * time.Second // it is healed below, or when whoever heals has died
-	}
-	st, err := b.order(ctx, f)
-	if err != nil {
-		return err
-	}
-	if f.OfProcess() {
-		if err := b.strike(f); err != nil {
+// Break lets the cluster have faults for a while, begun one after the other, undoes
+// them, and brings back the nodes that ended of them. It returns as soon as ctx ends;
+// then Heal must be called.
+func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last time.Duration) error {
+	var noted []string
+	for _, f := range faults {
+		id, err := b.begin(ctx, f, last)
+		if err != nil {
 			return err
+		}
+		if f.OfProcess() {
+			noted = append(noted, id)
 		}
 	}
 	sleep(ctx, last)
 	if ctx.Err() != nil {
 		return nil
 	}
-	err = b.revive(ctx)
-	if f.OfProcess() {
+	err := b.revive(ctx)
+	for _, id := range noted {
 		// After kill-all nobody remembers it.
-		b.cluster.any(ctx, http.MethodDelete, "/v1/faults/"+st.ID, nil, nil)
+		b.cluster.any(ctx, http.MethodDelete, "/v1/faults/"+id, nil, nil)
 	}
 	return err
 }
 
-// order lets the nodes have a fault, or take note of it.
-func (b *Breaker) order(ctx context.Context, f fault.Fault) (st kv.FaultStatus, err error) {
-	return st, b.cluster.any(ctx, http.MethodPost, "/v1/faults", map[string]any{"fault": f.String(), "noted": f.OfProcess()}, &st)
-}
-
-// begin lets the cluster have a fault of nodes, which ends by itself.
-func (b *Breaker) begin(ctx context.Context, f fault.Fault) error {
-	_, err := b.order(ctx, f)
-	return err
+// begin begins a fault and returns its id. Those of processes stay until they are
+// undone, and the nodes take note of them alone.
+func (b *Breaker) begin(ctx context.Context, f fault.Fault, last time.Duration) (id string, err error) {
+	f.For = last
+	if f.OfProcess() {
+		f.For += 10 * time.Second // it is undone before, or whoever would has died
+		if b.local == nil {
+			return "", errNotLocal
+		}
+	}
+	var st kv.FaultStatus
+	err = b.cluster.any(ctx, http.MethodPost, "/v1/faults", map[string]any{"fault": f.String(), "noted": f.OfProcess()}, &st)
+	if err == nil && f.OfProcess() {
+		err = b.strike(f)
+	}
+	return st.ID, err
 }
 
 func (b *Breaker) strike(f fault.Fault) error {

@@ -23,7 +23,7 @@ type run struct {
 
 	current atomic.Pointer[window]
 	stop    context.CancelFunc // ends the work
-	windows chan *window // that clients are to leave, to be judged
+	windows chan *window       // that clients are to leave, to be judged
 	archive *archive
 	keeper  *keeper
 

@@ -20,7 +20,7 @@ const (
 	Pauses     Class = "pause"     // a node, often the leader, hangs
 	Partitions Class = "partition" // links are cut, late or break
 	Disks      Class = "disk"      // slow, hung, full, failing and torn writes
-	Failovers  Class = "failover"  // leaders die while all disks are slow
+	Failovers  Class = "failover"  // leaders die, and the disks of the others are slow meanwhile
 	Migrations Class = "migrate"   // the slots of the keys in use move
 	Clocks     Class = "clock"     // of nodes are wrong, and jump
 	Storms     Class = "raft"      // leaders hand over and snapshots are taken, again and again
@@ -62,7 +62,7 @@ const clockError = 3 * time.Second
 // planned is a fault of the schedule. Chance has decided all of it but who leads.
 type planned struct {
 	gap, last time.Duration // before it, and how long
-	lines     []string      // begun together; LEADER and NODE stand for nodes
+	lines     []string      // begun together; LEADER, NODE and OTHERS stand for nodes
 	move      bool          // of a slot
 	node, tag int           // which ones
 }
@@ -92,7 +92,7 @@ func next(rnd *rand.Rand, classes []Class) planned {
 		pick("slow-fsync "+victim+" 100ms", "slow-fsync "+victim+" 400ms", "hang-fsync "+victim, "full "+victim,
 			"torn-write "+victim, "lost-write "+victim, "fail-fsync "+victim)
 	case Failovers:
-		p.lines = []string{"slow-fsync EACH 200ms", "kill LEADER"}
+		p.lines = []string{"kill LEADER", "slow-fsync OTHERS 300ms"}
 		p.last = between(800*ms, 1500*ms)
 	case Migrations:
 		p.move, p.gap, p.last = true, between(50*ms, 500*ms), 0
@@ -151,18 +151,7 @@ func (r *run) inject(ctx context.Context, p planned) {
 	r.mu.Lock()
 	r.fault = what
 	r.mu.Unlock()
-	// All but the last one go on while it does.
-	for _, f := range faults[:len(faults)-1] {
-		f.For = p.last
-		if err := r.config.Breaker.begin(ctx, f); err != nil {
-			note(what, err)
-			return
-		}
-	}
-	if len(faults) > 1 {
-		sleep(ctx, 300*time.Millisecond)
-	}
-	note(what, r.config.Breaker.Break(ctx, faults[len(faults)-1], p.last))
+	note(what, r.config.Breaker.Break(ctx, faults, p.last))
 }
 
 // resolve turns the lines of a planned fault into faults of nodes.
@@ -183,10 +172,12 @@ func (r *run) resolve(ctx context.Context, p *planned, slot uint16) ([]fault.Fau
 	for _, line := range p.lines {
 		line = strings.NewReplacer("LEADER", leader, "NODE", node).Replace(line)
 		lines := []string{line}
-		if strings.Contains(line, "EACH") {
+		if strings.Contains(line, "OTHERS") {
 			lines = nil
 			for _, n := range nodes {
-				lines = append(lines, strings.ReplaceAll(line, "EACH", n))
+				if n != leader {
+					lines = append(lines, strings.ReplaceAll(line, "OTHERS", n))
+				}
 			}
 		}
 		for _, line := range lines {

@@ -56,6 +56,7 @@ type Group struct {
 	followerReads *reader
 
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
+	barred   atomic.Uint64 // the last term in which a barrier was applied
 	opened   atomic.Bool
 	publish  chan struct{} // has room for one, see Publish
 	snapping atomic.Bool

@@ -33,10 +33,10 @@ func (g *Group) watchLeadership(ctx context.Context) {
 		select {
 		case leading = <-g.notify:
 			g.serve(0)
-			switch {
-			case leading && g.config.Broken&Barrier != 0:
+			if leading && g.config.Broken&Barrier != 0 {
 				g.serve(g.raft.CurrentTerm())
-			case leading && !pending:
+			}
+			if leading && !pending {
 				start()
 			}
 		case term := <-barrier:
@@ -44,6 +44,7 @@ func (g *Group) watchLeadership(ctx context.Context) {
 			switch {
 			case !leading || ctx.Err() != nil:
 			case term != 0 && term == g.raft.CurrentTerm():
+				g.barred.Store(term)
 				g.serve(term)
 			default:
 				select {
