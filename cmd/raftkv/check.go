@@ -91,6 +91,7 @@ what they hold. --history judges such a file again.`,
 	f.DurationVar(&o.config.Patience, "patience", time.Minute, "how long to search for an order of the operations on a set of keys")
 	f.StringVar(&o.config.Out, "out", "raftkv-check", "folder for the history, the report, and what is wrong")
 	f.StringVar(&o.history, "history", "", "judge this file again instead of a cluster")
+	f.DurationVar(&o.config.Gap, "gap", 800*time.Millisecond, "how long it is between two faults, on average")
 	f.DurationVar(&o.config.Think, "think", 2*time.Millisecond, "how long a client rests between two operations, on average")
 	f.BoolVar(&o.config.LeaderReads, "leader-reads", false, "read from leaders alone")
 	f.BoolVar(&o.config.StopEarly, "stop-early", false, "end when something wrong is found")

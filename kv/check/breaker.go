@@ -30,12 +30,12 @@ func NewBreaker(local *launch.Cluster, addrs []string, password string) *Breaker
 var errNotLocal = errors.New("only processes of a cluster on this machine can be broken")
 
 // Break lets the cluster have faults for a while, begun one after the other, undoes
-// them, and brings back the nodes that ended of them. It returns as soon as ctx ends;
-// then Heal must be called.
-func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last time.Duration) error {
+// them, and brings back the nodes that ended of them. Those of nodes last longer by
+// after. It returns as soon as ctx ends; then Heal must be called.
+func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last, after time.Duration) error {
 	var noted []string
 	for _, f := range faults {
-		id, err := b.begin(ctx, f, last)
+		id, err := b.begin(ctx, f, last+after)
 		if err != nil {
 			return err
 		}
@@ -52,6 +52,7 @@ func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last time.Dur
 		// After kill-all nobody remembers it.
 		b.cluster.any(ctx, http.MethodDelete, "/v1/faults/"+id, nil, nil)
 	}
+	sleep(ctx, after)
 	return err
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 
 	Classes []Class // of faults; none: nothing is broken
 	Breaker *Breaker
+	Gap     time.Duration // between two faults, on average
 	// Within is how soon the cluster must serve again when all faults are healed.
 	Within time.Duration
 	// Patience bounds the judge's search for each set of keys.
@@ -60,13 +61,14 @@ func (c *Config) fill() error {
 	setDefault(&c.Clients, 10)
 	setDefault(&c.Keys, 3)
 	setDefault(&c.Window, 10*time.Second)
+	setDefault(&c.Gap, 800*time.Millisecond)
 	setDefault(&c.Think, 2*time.Millisecond)
 	setDefault(&c.Within, 20*time.Second)
 	setDefault(&c.Patience, time.Minute)
 	switch {
 	case len(c.Redis) == 0 || len(c.HTTP) == 0:
 		return errors.New("no node to check is named")
-	case c.For < 0 || c.Clients < 1 || c.Keys < 1 || c.Window < 0 || c.Think < 0 || c.Within < 0:
+	case c.For < 0 || c.Clients < 1 || c.Keys < 1 || c.Window < 0 || c.Think < 0 || c.Gap < 0 || c.Within < 0:
 		return errors.New("times must not be negative, and there must be a client and a key")
 	case len(c.Classes) > 0 && c.Breaker == nil:
 		return errors.New("faults need a cluster whose nodes can be broken")

@@ -20,6 +20,7 @@ const (
 	Pauses     Class = "pause"     // a node, often the leader, hangs
 	Partitions Class = "partition" // links are cut, late or break
 	Disks      Class = "disk"      // slow, hung, full, failing and torn writes
+	Elections  Class = "election"  // the leader hangs, and the others see each other through it alone
 	Failovers  Class = "failover"  // leaders die, and the disks of the others are slow meanwhile
 	Migrations Class = "migrate"   // the slots of the keys in use move
 	Clocks     Class = "clock"     // of nodes are wrong, and jump
@@ -27,7 +28,7 @@ const (
 )
 
 // Classes lists them.
-var Classes = []Class{Kills, Pauses, Partitions, Disks, Failovers, Migrations, Clocks, Storms}
+var Classes = []Class{Kills, Pauses, Partitions, Disks, Elections, Failovers, Migrations, Clocks, Storms}
 
 // ParseClasses reads a list such as "kill,pause"; "all" and "none" are lists, too.
 func ParseClasses(words []string) ([]Class, error) {
@@ -62,18 +63,19 @@ const clockError = 3 * time.Second
 // planned is a fault of the schedule. Chance has decided all of it but who leads.
 type planned struct {
 	gap, last time.Duration // before it, and how long
+	after     time.Duration // by which what nodes do lasts longer than what processes do
 	lines     []string      // begun together; LEADER, NODE and OTHERS stand for nodes
 	move      bool          // of a slot
 	node, tag int           // which ones
 }
 
 // next draws the next fault.
-func next(rnd *rand.Rand, classes []Class) planned {
+func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 	between := func(least, most time.Duration) time.Duration {
 		return least + time.Duration(rnd.Int64N(int64(most-least)))
 	}
 	const ms = time.Millisecond
-	p := planned{gap: between(200*ms, 1500*ms), last: between(300*ms, 2500*ms), node: rnd.IntN(1 << 20), tag: rnd.IntN(1 << 20)}
+	p := planned{gap: between(gap/4, gap*7/4), last: between(300*ms, 2500*ms), node: rnd.IntN(1 << 20), tag: rnd.IntN(1 << 20)}
 	victim := "NODE"
 	if rnd.IntN(2) == 0 {
 		victim = "LEADER"
@@ -91,11 +93,14 @@ func next(rnd *rand.Rand, classes []Class) planned {
 	case Disks:
 		pick("slow-fsync "+victim+" 100ms", "slow-fsync "+victim+" 400ms", "hang-fsync "+victim, "full "+victim,
 			"torn-write "+victim, "lost-write "+victim, "fail-fsync "+victim)
+	case Elections:
+		p.lines = []string{"bridge LEADER", "pause LEADER"}
+		p.last, p.after = between(500*ms, 1000*ms), between(1000*ms, 2000*ms)
 	case Failovers:
-		p.lines = []string{"kill LEADER", "slow-fsync OTHERS 300ms"}
+		p.lines = []string{[]string{"pause LEADER", "kill LEADER"}[rnd.IntN(2)], "slow-fsync OTHERS 60ms"}
 		p.last = between(800*ms, 1500*ms)
 	case Migrations:
-		p.move, p.gap, p.last = true, between(50*ms, 500*ms), 0
+		p.move, p.gap, p.last = true, p.gap/4, 0
 	case Clocks:
 		error := time.Duration(rnd.Int64N(int64(2*clockError))) - clockError
 		pick("clock "+victim+" "+fmt.Sprintf("%+dms", error.Milliseconds()), "clock-jumps "+victim+" "+clockError.String()+" every 200ms")
@@ -109,7 +114,7 @@ func next(rnd *rand.Rand, classes []Class) planned {
 func (r *run) breakThings(ctx context.Context) {
 	rnd := rand.New(rand.NewPCG(r.config.Seed, 0))
 	for {
-		p := next(rnd, r.config.Classes)
+		p := next(rnd, r.config.Classes, r.config.Gap)
 		sleep(ctx, p.gap)
 		if ctx.Err() != nil {
 			return
@@ -151,7 +156,7 @@ func (r *run) inject(ctx context.Context, p planned) {
 	r.mu.Lock()
 	r.fault = what
 	r.mu.Unlock()
-	note(what, r.config.Breaker.Break(ctx, faults, p.last))
+	note(what, r.config.Breaker.Break(ctx, faults, p.last, p.after))
 }
 
 // resolve turns the lines of a planned fault into faults of nodes.
