@@ -59,6 +59,7 @@ The history is a file of JSON lines, an operation each; kv/history/README.md tel
 what they hold. --history judges such a file again.`,
 		Example: `  raftkv check                                    # 30 s of all faults
   raftkv check --faults kill,pause --for 5m --seed 7
+  raftkv check --faults 'pause LEADER'            # that alone, again and again
   raftkv check --faults none --addr 127.0.0.1:8001
   raftkv check --history raftkv-check/history.jsonl`,
 		Args: noArgs,
@@ -82,7 +83,7 @@ what they hold. --history judges such a file again.`,
 	o.add(cmd.Flags())
 	f := cmd.Flags()
 	f.DurationVar(&o.config.For, "for", 30*time.Second, "how long clients work and faults come")
-	f.StringSliceVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none")
+	f.StringSliceVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none; or a line of 'raftkv fault', in which LEADER and NODE stand for nodes")
 	f.Uint64Var(&o.config.Seed, "seed", 0, "decides which faults come and what clients do; 0: another one each time")
 	f.IntVar(&o.config.Clients, "clients", 10, "how many clients work at the same time")
 	f.IntVar(&o.config.Keys, "keys", 3, "how many sets of keys they share")

@@ -120,8 +120,12 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 
 // Rejudge judges a history that a run has written.
 func Rejudge(ops []history.Operation, patience time.Duration) *Report {
-	r := &Report{Checks: newChecks()}
+	r := &Report{Checks: newChecks(), Problems: []Problem{}, Faults: []Injected{}}
 	setDefault(&patience, time.Minute)
 	r.judge(0, ops, patience, "")
+	r.conclude()
+	for _, name := range []string{Answers, Replicas, Ownership, Serving} {
+		r.drop(name) // no history tells
+	}
 	return r
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -18,10 +17,10 @@ const dialTimeout = time.Second
 // conn is a plain connection to one node: it repeats nothing and follows no redirect,
 // so it is known what was sent. Not safe for concurrent use.
 type conn struct {
-	addr     string
-	nc       net.Conn
-	in       *bufio.Reader
-	readonly bool
+	addr  string
+	nc    net.Conn
+	in    *bufio.Reader
+	greet [][]string // what goes before the first command, in the same breath: a node that hangs must have that, too
 }
 
 // dial connects to a Redis address, for reads of followers if readonly is set.
@@ -30,27 +29,22 @@ func dial(addr, password string, readonly bool) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{addr: addr, nc: nc, in: bufio.NewReader(nc), readonly: readonly}
-	for _, words := range [][]string{{"AUTH", password}, {"READONLY"}} {
-		if words[0] == "AUTH" && password == "" || words[0] == "READONLY" && !readonly {
-			continue
-		}
-		r, err := c.do(dialTimeout, words)
-		if err == nil {
-			err = r.Err()
-		}
-		if err != nil {
-			nc.Close()
-			return nil, fmt.Errorf("%s: %w", addr, err)
-		}
+	c := &conn{addr: addr, nc: nc, in: bufio.NewReader(nc)}
+	if password != "" {
+		c.greet = append(c.greet, []string{"AUTH", password})
+	}
+	if readonly {
+		c.greet = append(c.greet, []string{"READONLY"})
 	}
 	return c, nil
 }
 
 // do sends commands together and returns the reply to the last one, or to the first
-// one before it that is an error.
+// one before it that is an error. An error of its own says that no answer came.
 func (c *conn) do(patience time.Duration, commands ...[]string) (kv.Reply, error) {
 	c.nc.SetDeadline(time.Now().Add(patience))
+	commands = append(c.greet, commands...)
+	c.greet = nil
 	var wire []byte
 	for _, words := range commands {
 		wire = resp.AppendCommand(wire, words...)

@@ -30,7 +30,9 @@ const (
 // Classes lists them.
 var Classes = []Class{Kills, Pauses, Partitions, Disks, Elections, Failovers, Migrations, Clocks, Storms}
 
-// ParseClasses reads a list such as "kill,pause"; "all" and "none" are lists, too.
+// ParseClasses reads a list such as "kill,pause"; "all" and "none" are lists, too. A
+// line of package fault is a class of its own, such as "pause LEADER": in it, LEADER
+// stands for the node that leads keys in use, and NODE for another one.
 func ParseClasses(words []string) ([]Class, error) {
 	var out []Class
 	for _, word := range words {
@@ -41,7 +43,10 @@ func ParseClasses(words []string) ([]Class, error) {
 		case slices.Contains(Classes, class):
 			out = append(out, class)
 		default:
-			return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s", word, ClassNames())
+			if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(word)); err != nil {
+				return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", word, ClassNames(), err)
+			}
+			out = append(out, class)
 		}
 	}
 	slices.Sort(out)
@@ -81,7 +86,7 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 		victim = "LEADER"
 	}
 	pick := func(lines ...string) { p.lines = []string{lines[rnd.IntN(len(lines))]} }
-	switch classes[rnd.IntN(len(classes))] {
+	switch class := classes[rnd.IntN(len(classes))]; class {
 	case Kills:
 		pick("kill "+victim, "kill "+victim, "kill "+victim, "kill-all")
 		p.last = between(100*ms, 1500*ms)
@@ -106,6 +111,8 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 		pick("clock "+victim+" "+fmt.Sprintf("%+dms", error.Milliseconds()), "clock-jumps "+victim+" "+clockError.String()+" every 200ms")
 	case Storms:
 		pick("transfer-storm every 300ms", "snapshot-storm every 200ms")
+	default:
+		pick(string(class))
 	}
 	return p
 }
