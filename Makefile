@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -X main.version=$(VERSION)
 BIN      = .build/raftkv
 
-.PHONY: help build up down test vet fuzz bench clean
+.PHONY: help build up down test vet fuzz sim bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,13 @@ fuzz: ## fuzz the parsers, FUZZTIME each
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; done
+
+SEEDS  ?= 100
+SEED   ?= 1
+LENGTH ?= 5m
+REPEAT ?= 1
+sim: ## simulate SEEDS clusters for LENGTH of virtual time each, under faults; and show that broken rules are found
+	SEED=$(SEED) SEEDS=$(SEEDS) LENGTH=$(LENGTH) REPEAT=$(REPEAT) $(GO) test -count=1 -timeout 0 -v ./tests/simulation | grep -v '^=== RUN'
 
 bench: build ## compare with etcd and redis-server on this machine; about half an hour
 	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)

@@ -85,6 +85,7 @@ type sim struct {
 	journal *journal
 
 	clock      atomic.Int64   // orders the history
+	pulse      atomic.Int64   // virtual seconds that have passed
 	requests   sync.WaitGroup // under way, with or without their clients
 	background sync.WaitGroup // all that ends by itself
 	ctx        context.Context
@@ -118,10 +119,15 @@ func Run(t *testing.T, o Options) Result {
 		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(o),
 	}
 	var took time.Duration
+	awake, done := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchStall(awake) })
 	synctest.Test(t, func(*testing.T) {
 		s.run()
 		took = time.Since(s.began)
 	})
+	done()
+	watch.Wait()
 	s.judge()
 	r := Result{Virtual: took, Faults: s.faults, Seen: s.seen.numbers(), Outage: s.outage, Undecided: s.undecided, Violations: s.violations}
 	for _, w := range s.windows {
@@ -143,6 +149,7 @@ func (s *sim) stream(n uint64) *rand.Rand { return rand.New(rand.NewPCG(s.option
 func (s *sim) run() {
 	s.began = time.Now()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.background.Go(func() { beat(s.ctx, &s.pulse) })
 	s.build()
 	for _, n := range s.nodes {
 		n.start()
@@ -230,7 +237,7 @@ func (s *sim) window(before map[string]string) (after map[string]string, ok bool
 		c.seq = (number + 1) * 100000 // values stay unique over windows
 		work.Go(func() { c.run(working) })
 	}
-	breaking, heal := context.WithTimeout(s.ctx, window)
+	breaking, heal := context.WithTimeout(s.ctx, min(window, s.options.Length))
 	defer heal()
 	s.breakThings(breaking, s.stream(1000000+number))
 	s.note("healed")

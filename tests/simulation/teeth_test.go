@@ -7,7 +7,7 @@ import (
 )
 
 // quick are broken rules that a seed or two show.
-var quick = map[Break]bool{LyingDisk: true, NoSessions: true, AckBeforeCommit: true}
+var quick = map[Break]bool{LyingDisk: true, AckBeforeCommit: true}
 
 // The simulation finds out what breaks when a rule does not hold. Rules whose
 // violation takes a rare course of events are tried by `make sim` alone (SEEDS set).
@@ -18,9 +18,13 @@ func TestTeeth(t *testing.T) {
 			if os.Getenv("SEEDS") == "" && !quick[b] {
 				t.Skip("it takes many seeds: make sim")
 			}
+			each := time.Minute
+			if os.Getenv("SEEDS") == "" {
+				each = 30 * time.Second
+			}
 			virtual, faults := time.Duration(0), 0
 			for seed := uint64(1); seed <= tries; seed++ {
-				r := Run(t, Options{Seed: seed, Length: time.Minute, Broken: b})
+				r := Run(t, Options{Seed: seed, Length: each, Broken: b})
 				virtual, faults = virtual+r.Virtual, faults+r.faults()
 				if len(r.Violations) > 0 {
 					t.Logf("found by seed %d after %v of cluster time and %d faults: %s", seed, virtual.Round(time.Second), faults, r.Violations[0])
