@@ -19,11 +19,15 @@ const lookAgain = 100 * time.Millisecond
 // that each slot is served by one group. Replicas get some time to catch up.
 func (r *Report) inspect(ctx context.Context, c *cluster) {
 	for {
+		if err := c.settled(ctx); err != nil && ctx.Err() == nil {
+			sleep(ctx, lookAgain)
+			continue
+		}
 		digests, err := c.digests(ctx)
 		var groups map[uint32][]replica
 		if err == nil {
 			groups = byGroup(digests)
-			err = aligned(groups)
+			err = errors.Join(aligned(groups), c.settled(ctx)) // none has begun meanwhile
 		}
 		if err == nil {
 			r.compare(groups)
@@ -56,6 +60,16 @@ func (c *cluster) digests(ctx context.Context) (out []kv.Digest, err error) {
 		out = append(out, d)
 	}
 	return out, nil
+}
+
+// settled returns an error while slots are moving: nodes are asked one after the
+// other, and a slot that has moved meanwhile would seem to be served twice.
+func (c *cluster) settled(ctx context.Context) error {
+	m, err := c.shardMap(ctx)
+	if err == nil && len(m.Migrations) > 0 {
+		err = fmt.Errorf("%d migrations are under way", len(m.Migrations))
+	}
+	return err
 }
 
 func byGroup(digests []kv.Digest) map[uint32][]replica {
