@@ -36,6 +36,7 @@ type NodeStatus struct {
 	State    string `json:"state"`
 	Version  string `json:"version,omitempty"`
 	UptimeMS int64  `json:"uptime_ms,omitempty"`
+	Unsafe   string `json:"unsafe,omitempty"`  // the rule that it breaks on purpose
 	Problem  string `json:"problem,omitempty"` // why the node is not healthy, for people
 	Memory   int64  `json:"memory_bytes,omitempty"`
 	Disk     int64  `json:"disk_bytes,omitempty"` // size of the data folder
@@ -86,6 +87,35 @@ type SnapshotStatus struct {
 	AtMS   int64  `json:"at_ms,omitempty"`   // when it was finished, Unix time
 	TookMS int64  `json:"took_ms,omitempty"` // how long writing took
 }
+
+// Digest is what GET /v1/digest answers: a hash of each replica on the node that
+// was asked.
+type Digest struct {
+	Node   string        `json:"node"`
+	Groups []GroupDigest `json:"groups"`
+}
+
+// GroupDigest is one replica's. Replicas at the same index have the same sum.
+type GroupDigest struct {
+	Group   uint32       `json:"group"`
+	Replica string       `json:"replica"`
+	Serving bool         `json:"serving"` // as leader
+	Index   uint64       `json:"index"`   // applied
+	Term    uint64       `json:"term"`    // of the last applied entry
+	Keys    int64        `json:"keys"`
+	Sum     string       `json:"sum"`
+	Slots   []SlotDigest `json:"slots"` // but the absent ones
+}
+
+// SlotDigest is slots in the same state: installing, owned, exporting or frozen.
+type SlotDigest struct {
+	Range shard.Range `json:"slots"`
+	State string      `json:"state"`
+	Epoch uint64      `json:"epoch"`
+}
+
+// Serves tells whether commands for the slots are executed.
+func (d *SlotDigest) Serves() bool { return d.State == "owned" || d.State == "exporting" }
 
 // PlanStatus is what GET /v1/balance/plan answers: what the balancer would do now.
 type PlanStatus struct {

@@ -30,6 +30,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "raftkv:", err)
+	if v := (verdict{}); errors.As(err, &v) {
+		return v.code
+	}
 	if wrong := (misuse{}); errors.As(err, &wrong) {
 		fmt.Fprintf(stderr, "Run '%s --help' for what it takes.\n", cmd.CommandPath())
 		return exitMisuse
@@ -41,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		newServe(), newUp(), newDown(), newStatus(), newMap(), newNode(),
-		newGroup(), newSlots(), newMigrations(), newLeader(), newBalance(), newHot(), newEvents(), newFault(), newDump(), newBench(), newVersion(),
+		newGroup(), newSlots(), newMigrations(), newLeader(), newBalance(), newHot(), newEvents(), newFault(), newCheck(), newDump(), newBench(), newVersion(),
 	}
 }
 

@@ -37,6 +37,7 @@ A new cluster makes its groups and gives them all slots as soon as it has
 				return misuse{errors.New("--bootstrap begins a new cluster and --join enters one that exists: give one of them")}
 			}
 			s.apply(&c)
+			warnUnsafe(cmd.ErrOrStderr(), c.Unsafe)
 			c.Version = versionText()
 			pacing, stop := context.WithCancel(context.Background())
 			paced := make(chan struct{})

@@ -30,6 +30,7 @@ type settings struct {
 	faults     string
 	failpoint  string
 	advertise  bool
+	unsafe     string
 }
 
 func (s *settings) add(f *pflag.FlagSet) {
@@ -51,6 +52,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
+	f.StringVar(&s.unsafe, "unsafe", "", "break a rule on purpose, to see what follows and that 'raftkv check' finds it: "+node.UnsafeNames()+"; needs --"+faultsFlag)
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
 	f.MarkHidden("disk-faults")
 	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the steps before which migrations stop")
@@ -61,7 +63,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "advertise-replicas", "pprof", faultsFlag, "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "advertise-replicas", "pprof", faultsFlag, "unsafe", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -74,7 +76,7 @@ func (s *settings) apply(c *node.Config) {
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace
 	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
-	c.Failpoint, c.Faults, c.AdvertiseReplicas = s.failpoint, s.breakable, s.advertise
+	c.Failpoint, c.Faults, c.Unsafe, c.AdvertiseReplicas = s.failpoint, s.breakable, s.unsafe, s.advertise
 	if s.faults != "" {
 		c.DiskFaults = faultFile(s.faults)
 	}

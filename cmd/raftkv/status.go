@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"raftkv/kv"
+	"raftkv/kv/node"
 	"raftkv/shard"
 )
 
@@ -92,6 +93,9 @@ func printStatus(out io.Writer, s kv.Status, now time.Time) error {
 		}
 	}
 	for _, n := range s.Nodes {
+		if n.Unsafe != "" {
+			fmt.Fprintf(out, "\n%s: %s\n", n.ID, node.UnsafeWarning(n.Unsafe))
+		}
 		if n.Problem != "" {
 			fmt.Fprintf(out, "\n%s: %s\n", n.ID, n.Problem)
 		}

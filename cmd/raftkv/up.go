@@ -14,6 +14,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/launch"
+	"raftkv/kv/node"
 )
 
 // upOptions are the flags of up.
@@ -50,8 +51,17 @@ others are given.`,
 			if !cmd.Flags().Changed(faultsFlag) {
 				o.fixed = []string{fmt.Sprintf("--%s=%v", faultsFlag, o.breakable)}
 			}
+			if o.unsafe != "" && node.UnsafeWarning(o.unsafe) == "" {
+				return misuse{fmt.Errorf("--unsafe %s: there are %s", o.unsafe, node.UnsafeNames())}
+			}
+			if o.unsafe != "" && !o.breakable {
+				return misuse{fmt.Errorf("--unsafe needs --%s", faultsFlag)}
+			}
 			if err := o.prepare(cmd, c); err != nil {
 				return err
+			}
+			if nodes, err := c.Nodes(); err == nil {
+				warnUnsafe(cmd.ErrOrStderr(), unsafeOf(nodes)) // now, or at an earlier start
 			}
 			return o.up(cmd.Context(), c, cmd.OutOrStdout())
 		},

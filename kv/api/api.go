@@ -42,6 +42,8 @@ type Node interface {
 	// channel that closes when there is more; EventsEnd the position after all of it.
 	Events(after kv.EventPosition) ([]kv.Event, <-chan struct{})
 	EventsEnd() kv.EventPosition
+	// Digest sums up the replicas on this node. It costs as much as a snapshot.
+	Digest() (kv.Digest, error)
 	// Ready returns nil if the node serves linearizable reads now.
 	Ready(ctx context.Context) error
 	// Failure returns why the node had to stop, or nil.
@@ -82,6 +84,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/hot", h.hot)
 	mux.HandleFunc("GET /v1/events", h.events)
 	mux.HandleFunc("GET /v1/migrations", h.migrations)
+	mux.HandleFunc("GET /v1/digest", h.authorized(h.digest))
 	h.handleOrders(mux)
 	h.handleFaults(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
@@ -178,6 +181,16 @@ func (h *handler) migrations(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, list)
+}
+
+// digest answers hashes of this node's replicas.
+func (h *handler) digest(w http.ResponseWriter, _ *http.Request) {
+	d, err := h.node.Digest()
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, "ERR "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, d)
 }
 
 // healthy tells a supervisor whether the process should be restarted.

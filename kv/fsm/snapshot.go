@@ -34,21 +34,24 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	f.atSnapshot.Store(f.busy.Load())
+	return f.image(), nil
+}
+
+func (f *FSM) image() *image {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.state
-	view := s.store.Snapshot()
-	f.atSnapshot.Store(f.busy.Load())
 	return &image{
 		header: snapshot.Header{
 			Cluster: f.opts.Cluster, Group: f.opts.Group,
 			Index: f.Applied(), Term: s.term, Epoch: s.epoch, Clock: s.store.Clock(),
 		},
 		meta:     s.describe(),
-		view:     view,
+		view:     s.store.Snapshot(),
 		sessions: s.sessions.copy(),
 		pace:     f.opts.SnapshotPace,
-	}, nil
+	}
 }
 
 // Persist writes the image. It runs beside Apply.

@@ -50,7 +50,11 @@ func (s *state) freeze(number uint64, a *arguments) *kv.Reply {
 	}
 	m, r := s.leaving(number, attempt)
 	if r == nil && m.Phase == migrate.Exporting {
-		s.enter(m, migrate.Frozen, Frozen)
+		to := Frozen
+		if s.broken&Freeze != 0 {
+			to = Exporting
+		}
+		s.enter(m, migrate.Frozen, to)
 	}
 	return r
 }

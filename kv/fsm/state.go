@@ -24,6 +24,7 @@ type state struct {
 	exec     command.Ctx
 	// controller holds the shard map, in group 0; nil in others.
 	controller *controller.State
+	broken     Rules // that do not hold
 }
 
 // DefaultMaxValue bounds values, in bytes, until the log says otherwise.
@@ -124,6 +125,9 @@ func (s *state) once(args [][]byte) kv.Reply {
 	slot := shard.Slot(args[1])
 	if !s.slots.state[slot].Serves() {
 		return kv.ErrUnserved.Reply()
+	}
+	if s.broken&Sessions != 0 {
+		return s.run(command.Lookup(inner[0]), inner)
 	}
 	last := s.sessions.find(slot, args[2])
 	if last != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"raftkv/kv/fsm"
 	"raftkv/kv/raftlog"
 	"raftkv/kv/transport"
 )
@@ -82,6 +83,13 @@ type Config struct {
 	// MapChanged is called in group 0 when there is a newer shard map, also while
 	// Open restores one. It must not block.
 	MapChanged func()
+
+	// Broken and BrokenState are rules that shall not hold, and LocalClock, if set, is
+	// what the state takes for the time instead of the entries' clock: what follows
+	// shall be found out. A quorum of the replicas must lack the same rules.
+	Broken      Rules
+	BrokenState fsm.Rules
+	LocalClock  func() int64
 
 	Observe Observer
 	Logger  *slog.Logger

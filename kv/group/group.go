@@ -56,6 +56,7 @@ type Group struct {
 	followerReads *reader
 
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
+	barred   atomic.Uint64 // the last term in which a barrier was applied
 	opened   atomic.Bool
 	publish  chan struct{} // has room for one, see Publish
 	snapping atomic.Bool
@@ -102,6 +103,8 @@ func Open(config Config) (_ *Group, err error) {
 		Fatal:        g.fatal,
 		MapChanged:   config.MapChanged,
 		GateChanged:  config.GateChanged,
+		Broken:       config.BrokenState,
+		LocalClock:   config.LocalClock,
 		Log:          config.Logger,
 	})
 	if err := g.startRaft(); err != nil {
@@ -216,6 +219,9 @@ func (g *Group) Propose(p *Proposal) {
 			p.fail(writeRefused(err))
 			return
 		}
+	}
+	if g.acknowledgeEarly(p) {
+		return
 	}
 	g.proposer.propose(p)
 }

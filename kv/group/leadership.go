@@ -33,6 +33,9 @@ func (g *Group) watchLeadership(ctx context.Context) {
 		select {
 		case leading = <-g.notify:
 			g.serve(0)
+			if leading && g.config.Broken&Barrier != 0 {
+				g.serve(g.raft.CurrentTerm())
+			}
 			if leading && !pending {
 				start()
 			}
@@ -41,6 +44,7 @@ func (g *Group) watchLeadership(ctx context.Context) {
 			switch {
 			case !leading || ctx.Err() != nil:
 			case term != 0 && term == g.raft.CurrentTerm():
+				g.barred.Store(term)
 				g.serve(term)
 			default:
 				select {

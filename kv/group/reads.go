@@ -141,9 +141,14 @@ func (g *Group) confirmLeader(ctx context.Context) kv.ReplyError {
 	if term == 0 {
 		return g.whyNotServing()
 	}
+	if g.config.Broken&Confirmation != 0 {
+		return ""
+	}
 	commit := g.raft.CommitIndex()
-	if err := g.expireDue(); err != "" {
-		return err
+	if g.config.Broken&Barrier == 0 || g.barred.Load() == term { // a tick would be a barrier, too
+		if err := g.expireDue(); err != "" {
+			return err
+		}
 	}
 	// raft's VerifyLeader would make the same heartbeats go out, by way of its
 	// main loop and a goroutine for each follower.

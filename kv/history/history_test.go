@@ -32,6 +32,10 @@ func get(call, end int64, key, value string) Operation {
 	return op(call, end, Step{Kind: Get, Key: key, Found: value != "", Got: value})
 }
 
+func expire(call, end int64, value string) Operation {
+	return op(call, end, Step{Kind: Expire, Key: "x", Value: value})
+}
+
 func TestVerdicts(t *testing.T) {
 	incr := func(call, end, n int64) Operation { return op(call, end, Step{Kind: Incr, Key: "n", Number: n}) }
 	app := func(call, end int64, value string, n int64) Operation {
@@ -60,6 +64,11 @@ func TestVerdicts(t *testing.T) {
 			{Call: 1, Return: 4, Steps: []Step{{Kind: Set, Key: "x", Value: "1"}, {Kind: Set, Key: "y", Value: "1"}}},
 			{Call: 2, Return: 3, Steps: []Step{{Kind: Get, Key: "x", Found: true, Got: "1"}, {Kind: Get, Key: "y"}}},
 		}},
+		"expired":                  {Correct, []Operation{set(1, 2, "x", "a"), expire(10, 12, "a"), get(3, 4, "x", "a"), get(11, 12, "x", ""), get(13, 14, "x", "")}},
+		"expired too early":        {Violated, []Operation{set(1, 2, "x", "a"), expire(10, 12, "a"), get(3, 4, "x", "")}},
+		"expired too late":         {Violated, []Operation{set(1, 2, "x", "a"), expire(10, 12, "a"), get(13, 14, "x", "a")}},
+		"came back":                {Violated, []Operation{set(1, 2, "x", "a"), expire(3, Never, "a"), get(3, 4, "x", ""), get(5, 6, "x", "a")}},
+		"outlived by another":      {Correct, []Operation{set(1, 2, "x", "a"), set(3, 4, "x", "b"), expire(10, 12, "a"), get(13, 14, "x", "b")}},
 		"a kind that is not known": {Violated, []Operation{op(1, 2, Step{Kind: "fly", Key: "x"})}},
 	} {
 		if got := Worst(Judge(x.ops, map[string]string{"before": "old"}, patience)); got != x.want {

@@ -87,6 +87,11 @@ func (o *Operation) step(c contents) (bool, contents) {
 				put(s.Key, "")
 				delete(c, s.Key)
 			}
+		case Expire:
+			if found && held == s.Value {
+				put(s.Key, "")
+				delete(c, s.Key)
+			}
 		case Incr:
 			n, err := strconv.ParseInt(held, 10, 64)
 			if err != nil && found {
@@ -128,8 +133,13 @@ func (s *Step) text(unknown bool) string {
 	if s.Value != "" {
 		text += ", " + s.Value
 	}
+	if s.TTL > 0 {
+		text += fmt.Sprintf(", %d ms", s.TTL)
+	}
 	text += ")"
 	switch {
+	case s.Kind == Expire:
+		return text
 	case unknown:
 		return text + " -> ?"
 	case s.Kind == Get && !s.Found:

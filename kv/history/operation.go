@@ -17,6 +17,9 @@ const (
 	Swap   Kind = "swap"   // to Value if it is Old (SET IFEQ); answers Found: whether it was
 	Delete Kind = "delete" // answers Found: whether the key was there
 	Incr   Kind = "incr"   // by one; answers Number
+	// Expire is what a deadline does, and nobody asks for: the key goes if it holds
+	// Value. Its operation is called when it may happen and returns when it must have.
+	Expire Kind = "expire"
 )
 
 // Step is one command of an operation, with what was answered.
@@ -25,6 +28,7 @@ type Step struct {
 	Key   string `json:"key"`
 	Value string `json:"value,omitempty"`
 	Old   string `json:"old,omitempty"`
+	TTL   int64  `json:"ttl_ms,omitempty"` // of Set, for people: see Expire
 
 	Found  bool   `json:"found,omitempty"`
 	Got    string `json:"got,omitempty"`

@@ -75,6 +75,9 @@ type Config struct {
 	// Faults permits faults to be injected: see package fault. A node whose faults
 	// are not enabled refuses them.
 	Faults bool
+	// Unsafe names a rule that the node breaks, see Unsafes; empty: none. It is refused
+	// unless Faults is set.
+	Unsafe string
 	// DiskFaults, if set, lets tests make the disk fail.
 	DiskFaults raftlog.Faults
 }
@@ -115,6 +118,9 @@ func (c *Config) fill() error {
 	setDefault(&c.Version, "dev "+runtime.Version())
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if err := c.checkUnsafe(); err != nil {
+		return err
 	}
 	if c.Dir == "" {
 		return errors.New("a data folder is needed: --data DIR")

@@ -14,7 +14,7 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 	m := n.metrics.Group(id)
 	logger := n.log.With(eventlog.KeyGroup, id)
 	server := raft.ServerID(replica)
-	return group.Config{
+	config := group.Config{
 		ID: id, Cluster: n.cluster(), Node: n.config.ID, Replica: server, Dir: n.groupDir(id),
 		Timing:    group.Timings[n.config.Profile],
 		Transport: n.transport.Group(id, server),
@@ -44,4 +44,6 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 		Logger:  n.log,
 		RaftLog: eventlog.Hclog(logger, eventlog.TopicReplication),
 	}
+	n.config.breakRule(&config)
+	return config
 }

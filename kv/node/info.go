@@ -18,6 +18,9 @@ import (
 func (r routes) Info() server.Info {
 	n := r.n
 	info := server.Info{Memory: residentMemory(), StateMemory: n.stateMemory(), MaxMemory: n.config.MaxMemory}
+	if n.config.Unsafe != "" {
+		info.Fields = append(info.Fields, server.Field{Name: "unsafe", Value: n.config.Unsafe}, server.Field{Name: "warning", Value: UnsafeWarning(n.config.Unsafe)})
+	}
 	leads := len(r.Led()) > 0
 	for _, g := range *n.groups.Load() {
 		status := g.Status(n.config.ID)

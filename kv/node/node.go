@@ -143,6 +143,9 @@ func (n *Node) start() error {
 		return fmt.Errorf("http address: %w", err)
 	}
 	n.enableFaults()
+	if warning := UnsafeWarning(n.config.Unsafe); warning != "" {
+		n.log.Error(warning, "topic", "node")
+	}
 	n.transport, err = transport.Listen(n.transportOptions())
 	if err == nil {
 		err = n.openAll()

@@ -47,6 +47,7 @@ func (n *Node) localStatus() localStatus {
 	if err := n.Failure(); err != nil {
 		s.Node.Problem = err.Error()
 	}
+	s.Node.Unsafe = n.config.Unsafe
 	if n.faults != nil {
 		s.Faults = n.faults.List()
 	}
