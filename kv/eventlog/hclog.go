@@ -61,7 +61,7 @@ func (l *hclogLogger) Log(level hclog.Level, msg string, args ...any) {
 	}
 	now := l.limiter.now()
 	r := slog.NewRecord(now, slogLevel(level), msg, 0)
-	r.AddAttrs(slog.String(KeyTopic, topicOf(msg, l.topic)))
+	r.AddAttrs(slog.String(KeyTopic, TopicOf(msg, l.topic)))
 	if l.name != "" {
 		r.AddAttrs(slog.String("logger", l.name))
 	}

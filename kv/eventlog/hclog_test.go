@@ -133,7 +133,7 @@ func TestTopicOfRaftsMessages(t *testing.T) {
 		"previous log term mis-match":                                 TopicReplication,
 		"failed to get log":                                           TopicStore,
 	} {
-		if got := topicOf(msg, TopicStore); got != want {
+		if got := TopicOf(msg, TopicStore); got != want {
 			t.Errorf("%q is about %s, want %s", msg, got, want)
 		}
 	}

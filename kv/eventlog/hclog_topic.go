@@ -8,6 +8,7 @@ import "strings"
 var topicWords = []struct{ word, topic string }{
 	{"election", TopicElection},
 	{"vote", TopicElection},
+	{"voting", TopicElection}, // voting for self
 	{"candidate", TopicElection},
 	{"leader", TopicLeadership},
 	{"follower", TopicLeadership},      // entering follower state
@@ -25,9 +26,9 @@ var topicWords = []struct{ word, topic string }{
 	{"peer", TopicMembership},
 }
 
-// topicOf returns the topic of one of raft's messages, or otherwise if its words
+// TopicOf returns the topic of one of raft's messages, or otherwise if its words
 // do not tell.
-func topicOf(msg, otherwise string) string {
+func TopicOf(msg, otherwise string) string {
 	msg = strings.ToLower(msg)
 	for _, w := range topicWords {
 		if strings.Contains(msg, w.word) {

@@ -26,3 +26,11 @@ const (
 	TopicLog         = "log"         // this log itself: lines dropped, write errors
 	TopicClient      = "client"      // the Go client: routing, redirects, retries
 )
+
+// Topics lists the topics that raftkv's own lines have.
+func Topics() []string {
+	return []string{
+		TopicNode, TopicServer, TopicMembership, TopicElection, TopicLeadership, TopicReplication, TopicCommit,
+		TopicMigration, TopicSnapshot, TopicStore, TopicSession, TopicFault, TopicLog, TopicClient,
+	}
+}
