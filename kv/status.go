@@ -7,6 +7,17 @@ type Status struct {
 	Epoch  uint64        `json:"epoch"`
 	Nodes  []NodeStatus  `json:"nodes"`
 	Groups []GroupStatus `json:"groups"`
+	Faults []FaultStatus `json:"faults"` // injected on purpose, those that are active
+}
+
+// FaultStatus is a fault that was injected on purpose; see package fault.
+type FaultStatus struct {
+	ID        string   `json:"id"`
+	Fault     string   `json:"fault"` // its line, such as "cut n1 n2 for 10s"
+	StartedMS int64    `json:"started_ms"`
+	UntilMS   int64    `json:"until_ms,omitempty"` // when it ends by itself, Unix time; 0: when it is healed
+	Nodes     []string `json:"nodes"`              // that know of it
+	Result    string   `json:"result,omitempty"`   // of a fault that has happened at once: what was done
 }
 
 // Node states as seen by the node that was asked.

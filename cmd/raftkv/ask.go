@@ -77,9 +77,12 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 	return nil, noAnswer(errs)
 }
 
+// errNoAnswer: no node could be asked.
+var errNoAnswer = errors.New("no node answers")
+
 // noAnswer is the error when no node could be asked.
 func noAnswer(errs []error) error {
-	return fmt.Errorf("no node answers; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errors.Join(errs...))
+	return fmt.Errorf("%w; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errNoAnswer, errors.Join(errs...))
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {

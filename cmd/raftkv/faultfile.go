@@ -56,6 +56,9 @@ func (f faultFile) hangs(operation string) bool {
 	return false
 }
 
+// Torn is not for files.
+func (f faultFile) Torn() (float64, func(), bool) { return 0, nil, false }
+
 // Free tells the amount that the file says, if it does.
 func (f faultFile) Free() (uint64, bool) {
 	for _, text := range f.lines("free") {

@@ -9,6 +9,9 @@ import (
 	"raftkv/kv/node"
 )
 
+// faultsFlag permits faults; up gives it to its nodes.
+const faultsFlag = "enable-faults"
+
 // settings are the flags that serve and up share: how every node runs.
 type settings struct {
 	logStore   choice
@@ -23,6 +26,7 @@ type settings struct {
 	logLevel   choice
 	password   string
 	pprof      bool
+	breakable  bool
 	faults     string
 	failpoint  string
 }
@@ -44,6 +48,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
+	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
 	f.StringVar(&s.faults, "disk-faults", "", "for tests: a file that says how the disk shall fail")
 	f.MarkHidden("disk-faults")
 	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the step before which migrations stop")
@@ -54,7 +59,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "pprof", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "pprof", faultsFlag, "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -67,7 +72,7 @@ func (s *settings) apply(c *node.Config) {
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace
 	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
-	c.Failpoint = s.failpoint
+	c.Failpoint, c.Faults = s.failpoint, s.breakable
 	if s.faults != "" {
 		c.DiskFaults = faultFile(s.faults)
 	}

@@ -85,6 +85,12 @@ func printStatus(out io.Writer, s kv.Status, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if len(s.Faults) > 0 {
+		fmt.Fprintln(out)
+		if err := printFaults(out, s.Faults, now); err != nil {
+			return err
+		}
+	}
 	for _, n := range s.Nodes {
 		if n.Problem != "" {
 			fmt.Fprintf(out, "\n%s: %s\n", n.ID, n.Problem)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ type upOptions struct {
 	localCluster
 	settings
 	spec   launch.Spec
+	fixed  []string // flags of nodes that nobody has set, and that serve has others for
 	detach bool
 }
 
@@ -42,6 +44,9 @@ others are given.`,
 				return err
 			}
 			o.spec.Flags = o.args(cmd.Flags())
+			if !cmd.Flags().Changed(faultsFlag) {
+				o.fixed = []string{fmt.Sprintf("--%s=%v", faultsFlag, o.breakable)}
+			}
 			if err := o.prepare(cmd, c); err != nil {
 				return err
 			}
@@ -56,6 +61,7 @@ others are given.`,
 	f.IntVar(&o.spec.HTTPPort, "http-port", 8001, "HTTP port of the first node")
 	f.IntVar(&o.spec.PeerPort, "peer-port", 9001, "peer port of the first node")
 	f.BoolVar(&o.detach, "detach", false, "return once the cluster serves, and leave it running")
+	o.breakable = true
 	o.settings.add(f)
 	return cmd
 }
@@ -70,14 +76,16 @@ func (o *upOptions) prepare(cmd *cobra.Command, c *launch.Cluster) error {
 		if err := o.spec.Check(); err != nil {
 			return misuse{err}
 		}
-		if err := c.Create(o.spec); err != nil {
+		spec := o.spec
+		spec.Flags = append(slices.Clone(spec.Flags), o.fixed...)
+		if err := c.Create(spec); err != nil {
 			return err
 		}
 	} else if err := o.fits(cmd, c); err != nil {
 		return err
 	}
-	if begun && len(o.spec.Flags) > 0 {
-		if err := c.AddFlags(o.spec.Flags); err != nil {
+	if begun {
+		if err := c.AddFlags(append(slices.Clone(o.spec.Flags), o.fixed...)); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,9 @@ type order struct {
 	To     *uint32       `json:"to"`
 	Reason string        `json:"reason"`
 	On     *bool         `json:"on"`
+	Fault  string        `json:"fault"`
+	For    string        `json:"for"`
+	Noted  bool          `json:"noted"`
 }
 
 // errOrder marks what is wrong with a request itself.

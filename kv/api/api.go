@@ -25,6 +25,7 @@ import (
 // goroutine.
 type Node interface {
 	Admin
+	Faults
 	// Do executes one command on data, wherever its leader is.
 	Do(ctx context.Context, args ...[]byte) kv.Reply
 	Status(ctx context.Context) kv.Status
@@ -73,6 +74,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
 	mux.HandleFunc("GET /v1/hot", h.hot)
 	h.handleOrders(mux)
+	h.handleFaults(mux)
 	mux.HandleFunc("GET /healthz", h.healthy)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))

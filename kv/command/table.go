@@ -116,6 +116,7 @@ var rows = []row{
 	{"latency", -2, "admin noscript loading stale", noKeys, "server", "2.8.13", "A container for latency diagnostics commands.", nil, "latest history reset help"},
 	{"lolwut", -1, "readonly fast", noKeys, "server", "5.0.0", "Displays computer art and the Redis version.", nil, ""},
 	{"module", -2, "admin noscript", noKeys, "server", "4.0.0", "A container for module commands.", nil, "list help"},
+	{"raftkv.fault", -2, "admin noscript loading stale", noKeys, "server", "7.2.0", "Breaks the cluster on purpose: a fault such as CUT n1 n2 FOR 10s, LIST, or HEAL [id].", nil, "heal list"},
 	{"role", 1, "noscript loading stale fast", noKeys, "server", "2.8.12", "Returns the replication role.", nil, ""},
 	{"slowlog", -2, "admin loading stale", noKeys, "server", "2.2.12", "A container for slow log commands.", nil, "get len reset help"},
 	{"time", 1, "loading stale fast", noKeys, "server", "2.6.0", "Returns the server time.", nil, ""},
@@ -132,7 +133,7 @@ var categoriesOf = map[string][]string{
 }
 
 // dangerous commands, as in Redis.
-var dangerous = []string{"keys", "flushall", "flushdb", "info", "config", "debug", "cluster", "client", "slowlog", "latency", "module", "role", "lastsave"}
+var dangerous = []string{"keys", "flushall", "flushdb", "info", "config", "debug", "cluster", "client", "slowlog", "latency", "module", "role", "lastsave", "raftkv.fault"}
 
 var (
 	table  []*Spec

@@ -21,6 +21,8 @@ func (d *stuckDisk) Before(operation string) error {
 	return nil
 }
 
+func (d *stuckDisk) Torn() (float64, func(), bool) { return 0, nil, false }
+
 func (d *stuckDisk) Free() (uint64, bool) { return 0, false }
 
 func stuckLog(t *testing.T) (*raftlog.Log, *stuckDisk) {

@@ -30,6 +30,10 @@ const (
 	callHotSlots  uint8 = 13 // -> JSON kv.HotStatus without keys, by the controller's leader
 	callHotKeys   uint8 = 14 // -> JSON list of kv.HotKey
 	callPlan      uint8 = 12 // -> JSON kv.PlanStatus, by the controller's leader
+	callFault     uint8 = 30 // have a fault: JSON fault.Order -> its result in words
+	callHeal      uint8 = 31 // end a fault by its id, or all -> JSON list of their lines
+	callFaults    uint8 = 32 // -> JSON list of kv.FaultStatus
+	callLasting   uint8 = 33 // -> JSON list of fault.Order, for a node that starts
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
@@ -90,6 +94,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 		return n.servePlan()
 	case callMove:
 		return n.serveMove(ctx, payload)
+	case callFault, callHeal, callFaults, callLasting:
+		return n.serveFaultCall(method, payload)
 	case callLead:
 		var order leadOrder
 		if err := json.Unmarshal(payload, &order); err != nil {

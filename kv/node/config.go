@@ -68,6 +68,9 @@ type Config struct {
 	// Failpoint, if set, stops migrations that this node drives before the step of
 	// this name until a file allows it to go on: see failpoint.go. For tests.
 	Failpoint string
+	// Faults permits faults to be injected: see package fault. A node whose faults
+	// are not enabled refuses them.
+	Faults bool
 	// DiskFaults, if set, lets tests make the disk fail.
 	DiskFaults raftlog.Faults
 }

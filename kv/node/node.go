@@ -15,6 +15,7 @@ import (
 
 	"raftkv/kv/api"
 	"raftkv/kv/eventlog"
+	"raftkv/kv/fault"
 	"raftkv/kv/group"
 	"raftkv/kv/metrics"
 	"raftkv/kv/server"
@@ -33,6 +34,7 @@ type Node struct {
 	events    *eventlog.Log
 	log       *slog.Logger
 	metrics   *metrics.Metrics
+	faults    *fault.Set // nil: they are not enabled
 	transport *transport.Transport
 	redis     *server.Server
 	http      *http.Server
@@ -135,9 +137,8 @@ func (n *Node) start() error {
 		redis.Close()
 		return fmt.Errorf("http address: %w", err)
 	}
-	n.transport, err = transport.Listen(transport.Options{
-		Addr: n.config.Peer, Node: n.config.ID, Cluster: n.cluster, Handle: n.serveCall, Logger: n.log,
-	})
+	n.enableFaults()
+	n.transport, err = transport.Listen(n.transportOptions())
 	if err == nil {
 		err = n.openAll()
 	}
@@ -148,7 +149,7 @@ func (n *Node) start() error {
 	}
 	n.redis = server.New(routes{n}, server.Options{
 		Addr: n.config.Redis, MaxClients: n.config.MaxClients, MaxValue: n.config.MaxValue,
-		Password: n.config.Password, Version: n.config.Version, Logger: n.log,
+		Password: n.config.Password, Version: n.config.Version, Now: n.now, Faults: redisFaults{n}, Logger: n.log,
 	})
 	n.metrics.Watch(n.metricSources())
 	n.http = &http.Server{Handler: api.New(n, api.Options{
@@ -161,6 +162,7 @@ func (n *Node) start() error {
 	n.keep(wakeController, n.lead)
 	n.keep(wakeMoves, n.driveMigrations)
 	n.keepers.Go(func() { n.keepReporting(n.ctx) })
+	n.keepers.Go(func() { n.learnFaults(n.ctx) })
 	n.tasks.Go(func() {
 		if err := n.redis.Serve(redis); err != nil {
 			n.fail(fmt.Errorf("redis listener: %w", err))
@@ -299,6 +301,9 @@ func (n *Node) close() error {
 		errs = append(errs, n.transport.Close())
 	}
 	n.tasks.Wait()
+	if n.faults != nil {
+		n.faults.Close()
+	}
 	if n.events != nil {
 		n.log.Info("stopped", "topic", "node", "error", n.Failure())
 		errs = append(errs, n.events.Close())

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv"
+	"raftkv/kv/fault"
 	"raftkv/kv/group"
 	"raftkv/shard"
 )
@@ -21,9 +22,10 @@ const statusTimeout = time.Second
 
 // localStatus is what a node knows of itself and of its groups.
 type localStatus struct {
-	Node   kv.NodeStatus `json:"node"`
-	Epoch  uint64        `json:"epoch"` // of the newest map that it has
-	Groups []localGroup  `json:"groups"`
+	Node   kv.NodeStatus    `json:"node"`
+	Epoch  uint64           `json:"epoch"` // of the newest map that it has
+	Groups []localGroup     `json:"groups"`
+	Faults []kv.FaultStatus `json:"faults"`
 }
 
 type localGroup struct {
@@ -44,6 +46,9 @@ func (n *Node) localStatus() localStatus {
 	}}
 	if err := n.Failure(); err != nil {
 		s.Node.Problem = err.Error()
+	}
+	if n.faults != nil {
+		s.Faults = n.faults.List()
 	}
 	for _, g := range *n.groups.Load() {
 		s.Groups = append(s.Groups, n.localGroup(g))
@@ -72,7 +77,9 @@ func (n *Node) Status(ctx context.Context) kv.Status {
 	all := n.askAll(ctx)
 	var status kv.Status
 	groups := make(map[uint32]*kv.GroupStatus)
+	var faults [][]kv.FaultStatus
 	for _, s := range all {
+		faults = append(faults, s.Faults)
 		status.Nodes = append(status.Nodes, s.Node)
 		status.Epoch = max(status.Epoch, s.Epoch)
 		for _, g := range s.Groups {
@@ -92,6 +99,7 @@ func (n *Node) Status(ctx context.Context) kv.Status {
 		completeGroup(g, all)
 		status.Groups = append(status.Groups, *g)
 	}
+	status.Faults = fault.Merge(faults...)
 	slices.SortFunc(status.Groups, func(a, b kv.GroupStatus) int { return cmp.Compare(a.ID, b.ID) })
 	return status
 }

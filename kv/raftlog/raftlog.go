@@ -101,6 +101,11 @@ var (
 type entryStore interface {
 	raft.LogStore
 	path() string
+	// files lists where entries may lie.
+	files() ([]string, error)
+	// tear appends entries as a machine does that loses power meanwhile: that share
+	// of what was written is there afterwards. The store cannot be used any more.
+	tear(logs []*raft.Log, share float64) error
 	Close() error
 }
 
@@ -271,7 +276,7 @@ func (l *Log) early(logs []*raft.Log, size int) bool {
 // write puts entries on disk.
 func (l *Log) write(logs []*raft.Log) error {
 	start := time.Now()
-	if err := l.guard.write("append", func() error { return l.entries.StoreLogs(logs) }); err != nil {
+	if err := l.guard.write("append", func() error { return l.store(logs) }); err != nil {
 		return err
 	}
 	if l.opts.Stored != nil {
@@ -282,6 +287,18 @@ func (l *Log) write(logs []*raft.Log) error {
 		l.opts.Stored(len(logs), size, time.Since(start))
 	}
 	return nil
+}
+
+// store appends entries to the files. It does not come back from a torn write.
+func (l *Log) store(logs []*raft.Log) error {
+	if l.opts.Faults != nil {
+		if share, die, torn := l.opts.Faults.Torn(); torn {
+			err := l.entries.tear(logs, share)
+			die()
+			return errors.Join(errors.New("torn on purpose, and the process lives"), err)
+		}
+	}
+	return l.entries.StoreLogs(logs)
 }
 
 // appended makes entries part of what readers see.

@@ -238,6 +238,8 @@ func (f *faults) Before(operation string) error {
 	return err
 }
 
+func (f *faults) Torn() (float64, func(), bool) { return 0, nil, false }
+
 func (f *faults) Free() (uint64, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -44,5 +44,5 @@ func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.R
 		return s.untilServed(slot, func(g Group) kv.Reply { return writeOn(g, raw) })
 	}
 	defer func() { s.Stats.Reads.observe(time.Since(start), 1) }()
-	return s.untilServed(slot, func(g Group) kv.Reply { return readOn(ctx, g, slot, spec, args) })
+	return s.untilServed(slot, func(g Group) kv.Reply { return readOn(ctx, g, slot, spec, args, s.opts.Now()) })
 }

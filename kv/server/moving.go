@@ -69,8 +69,8 @@ func writeOn(g Group, raw []byte) kv.Reply {
 	return p.Replies[0]
 }
 
-// readOn executes one command that only reads.
-func readOn(ctx context.Context, g Group, slot uint16, spec *command.Spec, args [][]byte) (reply kv.Reply) {
+// readOn executes one command that only reads; now is the node's clock.
+func readOn(ctx context.Context, g Group, slot uint16, spec *command.Spec, args [][]byte, now time.Time) (reply kv.Reply) {
 	if err := g.ReadIndex(ctx, group.Linearizable); err != nil {
 		return errorReply(err)
 	}
@@ -79,7 +79,7 @@ func readOn(ctx context.Context, g Group, slot uint16, spec *command.Spec, args 
 			reply = kv.ErrUnserved.Reply()
 			return
 		}
-		reply = spec.Exec(&command.Ctx{Store: st, Now: time.Now().UnixMilli()}, args)
+		reply = spec.Exec(&command.Ctx{Store: st, Now: now.UnixMilli()}, args)
 	})
 	return reply
 }

@@ -24,6 +24,8 @@ type Options struct {
 	// WriteTimeout closes connections of clients that do not read their replies.
 	WriteTimeout time.Duration
 	Version      string
+	Now          func() time.Time // the node's clock; nil: the machine's
+	Faults       Faults           // of RAFTKV.FAULT; nil: it is refused
 	Logger       *slog.Logger
 }
 
@@ -63,6 +65,9 @@ func New(node Node, opts Options) *Server {
 	}
 	if opts.WriteTimeout == 0 {
 		opts.WriteTimeout = defaultWriteTimeout
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	s := &Server{opts: opts, node: node, Stats: newStats(), HotKeys: heat.NewTopKeys(hotKeys, hotHalfLife), start: time.Now(), conns: make(map[uint64]*conn)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -195,7 +195,7 @@ func (t *turn) again(s *step) kv.Reply {
 	server := t.conn.server
 	if s.read {
 		args := s.run.reads[s.at].args
-		return server.untilServed(s.slot, func(g Group) kv.Reply { return readOn(server.ctx, g, s.slot, s.spec, args) })
+		return server.untilServed(s.slot, func(g Group) kv.Reply { return readOn(server.ctx, g, s.slot, s.spec, args, server.opts.Now()) })
 	}
 	raw := s.raw()
 	return server.untilServed(s.slot, func(g Group) kv.Reply { return writeOn(g, raw) })
@@ -225,7 +225,7 @@ func (r *run) execute(c *conn) {
 		}
 		return
 	}
-	now := time.Now().UnixMilli()
+	now := c.server.opts.Now().UnixMilli()
 	r.group.View(func(st *store.Store) {
 		exec := command.Ctx{Store: st, Now: now}
 		for _, read := range r.reads {

@@ -5,29 +5,40 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"raftkv/kv"
 )
 
-// A connection begins with a hello: "RKV1", then the dialer's cluster and node,
-// each as length byte and text. The other side answers with a byte: 0, or 1 and
-// the reason for its refusal as two length bytes and text. Then frames follow in
-// both directions, big endian:
+// A connection begins with a hello (hello.go), which is answered by a frame. Then
+// frames follow in both directions, big endian:
 //
 //	0   length of what follows, 4 bytes
 //	4   kind: 0 request, 1 answer, 2 error, 3 error for a client
 //	5   method
 //	6   group, or for a call its method, 4 bytes
 //	10  number of the request, 8 bytes
-//	18  payload
+//	18  CRC32C of the payload
+//	22  CRC32C of the 22 bytes before
+//	26  payload
+//
+// TCP's own checksum has 16 bits, and what lies between two nodes recomputes it: a
+// byte that flips there would else be executed by every replica alike. The header
+// has a checksum of its own because a wrong length would be waited for, and with it
+// for all that follows on the connection.
 const (
-	helloMagic  = "RKV1"
-	frameHeader = 18
+	frameHeader = 26
 	// maxFrame bounds what a damaged length makes a node allocate. A frame has
 	// at most 64 entries of 512 KiB, or one larger one.
 	maxFrame = 256 << 20
 )
+
+// ErrCorrupt: bytes have changed on their way between two nodes. The connection is
+// closed, and what was under way on it fails as when it breaks.
+var ErrCorrupt = errors.New("a message was changed on its way")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type frameKind uint8
 
@@ -69,18 +80,26 @@ func appendFrame(dst []byte, f frame, build func([]byte) []byte) []byte {
 	dst = append(dst, 0, 0, 0, 0, byte(f.kind), byte(f.method))
 	dst = binary.BigEndian.AppendUint32(dst, f.group)
 	dst = binary.BigEndian.AppendUint64(dst, f.id)
+	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 	dst = build(dst)
-	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	header, payload := dst[start:start+frameHeader], dst[start+frameHeader:]
+	binary.BigEndian.PutUint32(header, uint32(len(dst)-start-4))
+	binary.BigEndian.PutUint32(header[18:], crc32.Checksum(payload, castagnoli))
+	binary.BigEndian.PutUint32(header[22:], crc32.Checksum(header[:22], castagnoli))
 	return dst
 }
 
-// readFrame reads the next frame. Its payload is the caller's.
+// readFrame reads the next frame. Its payload is the caller's. Bytes that are not
+// those that were sent are ErrCorrupt.
 func readFrame(r *bufio.Reader) (frame, error) {
 	header, err := r.Peek(frameHeader)
 	if err != nil {
 		return frame{}, err
 	}
-	n := binary.BigEndian.Uint32(header)
+	if crc32.Checksum(header[:22], castagnoli) != binary.BigEndian.Uint32(header[22:]) {
+		return frame{}, fmt.Errorf("%w: the checksum of a frame's header is wrong", ErrCorrupt)
+	}
+	n, sum := binary.BigEndian.Uint32(header), binary.BigEndian.Uint32(header[18:])
 	if n < frameHeader-4 || n > maxFrame {
 		return frame{}, fmt.Errorf("a frame of %d bytes", n)
 	}
@@ -90,7 +109,9 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	}
 	r.Discard(frameHeader) // what was peeked
 	f.payload = make([]byte, n-(frameHeader-4))
-	_, err = io.ReadFull(r, f.payload)
+	if _, err = io.ReadFull(r, f.payload); err == nil && crc32.Checksum(f.payload, castagnoli) != sum {
+		err = fmt.Errorf("%w: the checksum of a frame of %d bytes is wrong", ErrCorrupt, n)
+	}
 	return f, err
 }
 

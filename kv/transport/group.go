@@ -209,7 +209,7 @@ func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *ra
 
 // InstallSnapshot streams a snapshot over a connection of its own.
 func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	nc, err := g.t.dial(string(target))
+	nc, err := g.t.dial(string(target), false)
 	if err != nil {
 		return err
 	}
@@ -223,14 +223,14 @@ func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, arg
 	if _, err := nc.Write(head); err != nil {
 		return err
 	}
-	buf := make([]byte, 256<<10)
+	buf, chunk := make([]byte, chunkSize), make([]byte, 0, chunkHeader+chunkSize)
 	for left := args.Size; left > 0; {
 		n, err := io.ReadFull(data, buf[:min(int64(len(buf)), left)])
 		if err != nil {
 			return fmt.Errorf("read the snapshot: %w", err)
 		}
 		nc.SetDeadline(time.Now().Add(snapshotStall))
-		if _, err := nc.Write(buf[:n]); err != nil {
+		if _, err := nc.Write(appendChunk(chunk, buf[:n])); err != nil {
 			return fmt.Errorf("send the snapshot to %s: %w", id, err)
 		}
 		left -= int64(n)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -25,14 +24,16 @@ const (
 
 // peer is another node, by its address.
 type peer struct {
-	urgent *link // heartbeats, votes, calls
-	bulk   *link // entries
+	urgent  *link // heartbeats, votes, calls
+	bulk    *link // entries
+	control *link // what must get through whatever fault is injected
 }
 
 // link is a connection that is dialed when it is needed.
 type link struct {
-	t    *Transport
-	addr string
+	t       *Transport
+	addr    string
+	control bool // no fault is injected
 
 	mu     sync.Mutex
 	conn   *clientConn
@@ -42,7 +43,19 @@ type link struct {
 	closed bool
 }
 
-func newLink(t *Transport, addr string) *link { return &link{t: t, addr: addr} }
+func newPeer(t *Transport, addr string) *peer {
+	return &peer{
+		urgent:  &link{t: t, addr: addr},
+		bulk:    &link{t: t, addr: addr},
+		control: &link{t: t, addr: addr, control: true},
+	}
+}
+
+func (p *peer) close() {
+	p.urgent.close()
+	p.bulk.close()
+	p.control.close()
+}
 
 // live returns a live connection, or begins to dial and returns nil.
 func (l *link) live() *clientConn {
@@ -103,7 +116,7 @@ func (l *link) wait(ctx context.Context) (*clientConn, error) {
 }
 
 func (l *link) dial() {
-	nc, err := l.t.dial(l.addr)
+	nc, err := l.t.dial(l.addr, l.control)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil && l.closed {
@@ -111,7 +124,7 @@ func (l *link) dial() {
 		err = errTransportClosed
 	}
 	if err == nil {
-		l.conn = newClientConn(nc)
+		l.conn = newClientConn(l.t, nc)
 		l.t.wait.Go(l.conn.read)
 	}
 	l.err, l.failed = err, time.Now()
@@ -120,46 +133,47 @@ func (l *link) dial() {
 }
 
 // dial connects to a node and says who is there.
-func (t *Transport) dial(addr string) (net.Conn, error) {
+func (t *Transport) dial(addr string, control bool) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialTimeout}
 	nc, err := d.DialContext(t.ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.greet(nc); err != nil {
+	if t.opts.Wrap != nil && !control {
+		nc = t.opts.Wrap(nc, func() string { return t.opts.NodeAt(addr) })
+	}
+	if err := t.greet(nc, control); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
 	return nc, nil
 }
 
-func (t *Transport) greet(nc net.Conn) error {
+func (t *Transport) greet(nc net.Conn, control bool) error {
 	stop := context.AfterFunc(t.ctx, func() { nc.Close() })
 	defer stop()
 	nc.SetDeadline(time.Now().Add(dialTimeout))
-	hello := append([]byte(helloMagic), byte(len(t.opts.Cluster())))
-	hello = append(hello, t.opts.Cluster()...)
-	hello = append(hello, byte(len(t.opts.Node)))
-	hello = append(hello, t.opts.Node...)
-	if _, err := nc.Write(hello); err != nil {
+	if _, err := nc.Write(hello{control: control, cluster: t.opts.Cluster(), node: t.opts.Node}.append(nil)); err != nil {
 		return err
 	}
-	var verdict [1]byte
-	if _, err := io.ReadFull(nc, verdict[:]); err != nil {
-		return err
+	// Nothing may be read beyond the answer: it would be lost with the reader. And
+	// nothing comes before a request.
+	f, err := readFrame(bufio.NewReaderSize(nc, frameHeader))
+	if err == nil {
+		_, err = f.result()
 	}
-	if verdict[0] != 0 {
-		var size [2]byte
-		if _, err := io.ReadFull(nc, size[:]); err != nil {
-			return err
-		}
-		reason := make([]byte, int(size[0])<<8|int(size[1]))
-		if _, err := io.ReadFull(nc, reason); err != nil {
-			return err
-		}
-		return RemoteError(reason)
+	if err != nil {
+		return err
 	}
 	return nc.SetDeadline(time.Time{})
+}
+
+// complain says so if bytes have changed on their way.
+func (t *Transport) complain(nc net.Conn, err error) {
+	if errors.Is(err, ErrCorrupt) {
+		t.opts.Logger.Warn("a connection between nodes is closed, and what was under way on it is sent again or reported as failed",
+			"topic", "server", "peer", nc.RemoteAddr().String(), "error", err)
+	}
 }
 
 func (l *link) close() {
@@ -173,6 +187,7 @@ func (l *link) close() {
 
 // clientConn sends requests and matches the answers, in whatever order they come.
 type clientConn struct {
+	t  *Transport
 	nc net.Conn
 
 	writeMu sync.Mutex
@@ -206,8 +221,8 @@ func (x *exchange) finish(payload []byte, err error) {
 	close(x.done)
 }
 
-func newClientConn(nc net.Conn) *clientConn {
-	return &clientConn{nc: nc, pending: make(map[uint64]*exchange)}
+func newClientConn(t *Transport, nc net.Conn) *clientConn {
+	return &clientConn{t: t, nc: nc, pending: make(map[uint64]*exchange)}
 }
 
 func (c *clientConn) alive() bool {
@@ -267,6 +282,7 @@ func (c *clientConn) read() {
 	for {
 		f, err := readFrame(r)
 		if err != nil {
+			c.t.complain(c.nc, err)
 			c.close(err)
 			return
 		}

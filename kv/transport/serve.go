@@ -35,6 +35,7 @@ type serverConn struct {
 
 func (t *Transport) serve(nc net.Conn) {
 	s := &serverConn{t: t, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), queues: make(map[uint32]chan frame), calls: make(chan struct{}, maxCalls)}
+	defer func() { s.nc.Close() }() // what stands around nc, too
 	if err := s.welcome(); err != nil {
 		t.opts.Logger.Debug("a connection to the peer port was refused", "topic", "node", "from", nc.RemoteAddr().String(), "error", err)
 		return
@@ -46,6 +47,7 @@ func (t *Transport) serve(nc net.Conn) {
 	for {
 		f, err := readFrame(s.r)
 		if err != nil {
+			t.complain(s.nc, err)
 			return
 		}
 		if f.kind != request {
@@ -86,34 +88,20 @@ func (t *Transport) serve(nc net.Conn) {
 // welcome reads the hello and answers it.
 func (s *serverConn) welcome() error {
 	s.nc.SetDeadline(time.Now().Add(dialTimeout))
-	magic := make([]byte, len(helloMagic))
-	if _, err := io.ReadFull(s.r, magic); err != nil {
+	h, err := readHello(s.r)
+	if err != nil {
 		return err
 	}
-	if string(magic) != helloMagic {
-		return fmt.Errorf("it is no raftkv node: it said %q", magic)
+	if s.t.opts.Wrap != nil && !h.control {
+		s.nc = s.t.opts.Wrap(s.nc, func() string { return h.node })
+		s.nc.SetDeadline(time.Now().Add(dialTimeout))
 	}
-	var words [2]string
-	for i := range words {
-		n, err := s.r.ReadByte()
-		if err != nil {
-			return err
-		}
-		word := make([]byte, n)
-		if _, err := io.ReadFull(s.r, word); err != nil {
-			return err
-		}
-		words[i] = string(word)
+	if own := s.t.opts.Cluster(); own != "" && h.cluster != "" && own != h.cluster {
+		refusal := RemoteError(fmt.Sprintf("node %s is of cluster %s, node %s of cluster %s", s.t.opts.Node, own, h.node, h.cluster))
+		s.respond(frame{})(nil, refusal)
+		return refusal
 	}
-	cluster, node := words[0], words[1]
-	if own := s.t.opts.Cluster(); own != "" && cluster != "" && own != cluster {
-		reason := fmt.Sprintf("node %s is of cluster %s, node %s of cluster %s", s.t.opts.Node, own, node, cluster)
-		s.nc.Write(append([]byte{1, byte(len(reason) >> 8), byte(len(reason))}, reason...))
-		return RemoteError(reason)
-	}
-	if _, err := s.nc.Write([]byte{0}); err != nil {
-		return err
-	}
+	s.respond(frame{})(nil, nil)
 	return s.nc.SetDeadline(time.Time{})
 }
 
@@ -170,8 +158,9 @@ func (s *serverConn) snapshot(f frame) bool {
 		s.respond(f)(nil, s.noReplica(f.group))
 		return false
 	}
-	data := &progressReader{nc: s.nc, r: s.r}
+	data := &chunkReader{r: &progressReader{nc: s.nc, r: s.r}}
 	payload, err := g.execute(s.ctx, f, data)
+	s.t.complain(s.nc, data.err)
 	s.nc.SetReadDeadline(time.Time{})
 	s.respond(f)(payload, err)
 	return false // what raft has not read would be taken for a frame

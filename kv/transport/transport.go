@@ -7,7 +7,7 @@
 //
 // Between two nodes there are two connections in each direction: one for
 // entries, and one for all that must not wait behind them (heartbeats, votes,
-// calls). A snapshot gets a connection of its own.
+// calls). A snapshot gets a connection of its own, and so do orders about faults.
 package transport
 
 import (
@@ -37,6 +37,13 @@ type Options struct {
 	Cluster func() string
 	Handle  Handler
 	Logger  *slog.Logger
+
+	// Wrap, if set, is where faults are injected: it stands around each connection
+	// but those for Control. node tells who is at the other end, "" if that is not
+	// known yet. A call of Write has whole frames or a part of a snapshot.
+	Wrap func(nc net.Conn, node func() string) net.Conn
+	// NodeAt tells, for Wrap, which node has a peer address, or "".
+	NodeAt func(addr string) string
 }
 
 // Transport is a node's end of the network. Its methods may be called from any
@@ -150,7 +157,16 @@ func (t *Transport) removeGroup(g *Group) {
 // Call asks the node at addr and waits for its answer until ctx ends. An error
 // of the other node is of type RemoteError or kv.ReplyError.
 func (t *Transport) Call(ctx context.Context, addr string, method uint8, payload []byte) ([]byte, error) {
-	link := t.peer(addr).urgent
+	return call(ctx, t.peer(addr).urgent, method, payload)
+}
+
+// Control is Call on a connection on which no fault is injected. It is for
+// injecting and healing faults: an order to mend a link must not need that link.
+func (t *Transport) Control(ctx context.Context, addr string, method uint8, payload []byte) ([]byte, error) {
+	return call(ctx, t.peer(addr).control, method, payload)
+}
+
+func call(ctx context.Context, link *link, method uint8, payload []byte) ([]byte, error) {
 	c, err := link.get(ctx)
 	if err != nil {
 		return nil, err
@@ -167,7 +183,7 @@ func (t *Transport) peer(addr string) *peer {
 	defer t.mu.Unlock()
 	p := t.peers[addr]
 	if p == nil {
-		p = &peer{urgent: newLink(t, addr), bulk: newLink(t, addr)}
+		p = newPeer(t, addr)
 		t.peers[addr] = p
 	}
 	return p
@@ -193,8 +209,7 @@ func (t *Transport) Close() error {
 		g.Close()
 	}
 	for _, p := range peers {
-		p.urgent.close()
-		p.bulk.close()
+		p.close()
 	}
 	t.wait.Wait()
 	return err

@@ -334,7 +334,7 @@ func TestSnapshotStreams(t *testing.T) {
 
 func TestStrangersAreRefused(t *testing.T) {
 	a := listen(t, "c", nil)
-	for _, hello := range []string{"GET / HTTP/1.1\r\n\r\n", "RKV1\x01c\x01n\xff\xff\xff\xff", strings.Repeat("\x00", 100)} {
+	for _, hello := range []string{"GET / HTTP/1.1\r\n\r\n", "RKV1\x01c\x01n\xff\xff\xff\xff", "RKV2\x00\x01c\x01n\xff\xff\xff\xff", strings.Repeat("\x00", 100)} {
 		nc, err := net.Dial("tcp", a.Addr())
 		if err != nil {
 			t.Fatal(err)
