@@ -1,10 +1,12 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"raftkv/kv/eventlog"
 	"raftkv/kv/fsm"
 	"raftkv/kv/node"
 )
@@ -24,6 +26,7 @@ type settings struct {
 	hang       time.Duration
 	replace    time.Duration
 	logLevel   choice
+	trace      topics
 	password   string
 	pprof      bool
 	breakable  bool
@@ -46,6 +49,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
 	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
+	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
@@ -59,7 +63,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "pprof", faultsFlag, "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "pprof", faultsFlag, "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -68,6 +72,7 @@ func (s *settings) args(f *pflag.FlagSet) []string {
 }
 
 func (s *settings) apply(c *node.Config) {
+	c.Trace = s.trace
 	c.LogStore, c.Profile = s.logStore.value, s.profile.value
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"raftkv/kv/eventlog"
 	"raftkv/kv/raftlog"
 	"raftkv/kv/transport"
 )
@@ -79,6 +80,7 @@ type Config struct {
 	MapChanged func()
 
 	Observe Observer
+	Trace   *eventlog.Tracer // nil: no trace
 	Logger  *slog.Logger
 	RaftLog hclog.Logger
 }
