@@ -35,6 +35,7 @@ type options struct {
 	view                viewOptions
 	follow, count       bool
 	columns, json, stat bool
+	timeline            bool
 }
 
 func newOptions() *options { return &options{} }
@@ -62,6 +63,7 @@ func (o *options) add(cmd *cobra.Command) {
 	f.BoolVar(&o.columns, "columns", false, "a column for each node")
 	f.BoolVar(&o.json, "json", false, "JSON lines, as they stand in the file; others in raftkv's form")
 	f.BoolVar(&o.stat, "stats", false, "counts over time, by topic, node and level")
+	f.BoolVar(&o.timeline, "timeline", false, "who led each group when, and why that changed")
 	f.BoolVarP(&o.count, "count", "c", false, "only how many events there are")
 	o.view.add(f)
 
@@ -111,18 +113,18 @@ func (o *options) check() error {
 		return err
 	}
 	views := 0
-	for _, on := range []bool{o.columns, o.json, o.stat, o.count} {
+	for _, on := range []bool{o.columns, o.json, o.stat, o.count, o.timeline} {
 		if on {
 			views++
 		}
 	}
 	switch {
 	case views > 1:
-		return misuse{fmt.Errorf("--columns, --json, --stats and --count are different views: give one of them")}
+		return misuse{fmt.Errorf("--columns, --json, --stats, --count and --timeline are different views: give one of them")}
 	case o.context < 0:
 		return misuse{fmt.Errorf("-C %d: there are no fewer than 0 events around one", o.context)}
-	case o.follow && (o.stat || o.count):
-		return misuse{fmt.Errorf("-f never ends, and --stats and --count are shown at the end: leave one out")}
+	case o.follow && (o.stat || o.count || o.timeline):
+		return misuse{fmt.Errorf("-f never ends, and --stats, --count and --timeline are shown at the end: leave one out")}
 	}
 	o.format.Names = make(map[string]string)
 	for _, pair := range o.fields {

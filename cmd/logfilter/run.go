@@ -38,6 +38,9 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 	}
 	out, done := o.view.output(std, o.follow || o.count || o.stat)
 	view := o.chooseView(out, known)
+	if whole := o.wholeView(out, f); whole != nil {
+		view = whole
+	}
 	story := &story{view: view}
 	if o.context > 0 {
 		story.context = merge.NewContext(o.context)
@@ -64,12 +67,16 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 
 // logs finds what to read: the arguments, or the local cluster's logs.
 func (o *options) logs(args []string) ([]source.Stream, error) {
-	if len(args) > 0 {
-		return source.Find(args)
+	named := args
+	if len(args) == 0 {
+		args = []string{o.data}
 	}
-	logs, err := source.Find([]string{o.data})
-	if errors.Is(err, os.ErrNotExist) {
+	logs, err := source.Find(args)
+	switch {
+	case len(named) == 0 && errors.Is(err, os.ErrNotExist):
 		return nil, misuse{fmt.Errorf("there is no local cluster in %s: name files or folders with logs, or - for standard input", o.data)}
+	case err == nil && !o.wantsTrace():
+		logs = withoutTrace(logs, named)
 	}
 	return logs, err
 }
