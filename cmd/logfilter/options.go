@@ -36,6 +36,7 @@ type options struct {
 	follow, count       bool
 	columns, json, stat bool
 	timeline            bool
+	trace               string
 }
 
 func newOptions() *options { return &options{} }
@@ -64,6 +65,7 @@ func (o *options) add(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "JSON lines, as they stand in the file; others in raftkv's form")
 	f.BoolVar(&o.stat, "stats", false, "counts over time, by topic, node and level")
 	f.BoolVar(&o.timeline, "timeline", false, "who led each group when, and why that changed")
+	f.StringVar(&o.trace, "trace", "", "the way of a command through the cluster, by its key, session or raft index")
 	f.BoolVarP(&o.count, "count", "c", false, "only how many events there are")
 	o.view.add(f)
 
@@ -113,18 +115,18 @@ func (o *options) check() error {
 		return err
 	}
 	views := 0
-	for _, on := range []bool{o.columns, o.json, o.stat, o.count, o.timeline} {
+	for _, on := range []bool{o.columns, o.json, o.stat, o.count, o.timeline, o.trace != ""} {
 		if on {
 			views++
 		}
 	}
 	switch {
 	case views > 1:
-		return misuse{fmt.Errorf("--columns, --json, --stats, --count and --timeline are different views: give one of them")}
+		return misuse{fmt.Errorf("--columns, --json, --stats, --count, --timeline and --trace are different views: give one of them")}
 	case o.context < 0:
 		return misuse{fmt.Errorf("-C %d: there are no fewer than 0 events around one", o.context)}
-	case o.follow && (o.stat || o.count || o.timeline):
-		return misuse{fmt.Errorf("-f never ends, and --stats, --count and --timeline are shown at the end: leave one out")}
+	case o.follow && (o.stat || o.count || o.timeline || o.trace != ""):
+		return misuse{fmt.Errorf("-f never ends, and --stats, --count, --timeline and --trace are shown at the end: leave one out")}
 	}
 	o.format.Names = make(map[string]string)
 	for _, pair := range o.fields {

@@ -37,6 +37,10 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 		return err
 	}
 	out, done := o.view.output(std, o.follow || o.count || o.stat)
+	if o.trace != "" {
+		err := o.followWay(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in})
+		return errors.Join(err, done())
+	}
 	view := o.chooseView(out, known)
 	if whole := o.wholeView(out, f); whole != nil {
 		view = whole

@@ -37,7 +37,7 @@ func (r *Reader) live(e *event.Event) {
 		return
 	}
 	p := &lives[len(lives)-1]
-	p.last = max(p.last, e.Time)
+	p.prev, p.last = p.last, max(p.last, e.Time)
 	if e.Topic == "node" && e.Msg == sayStopped {
 		p.stopped = true
 	}
@@ -137,5 +137,10 @@ func (r *Reader) stalled(e *event.Event) {
 	if err != nil {
 		return
 	}
-	r.stalls = append(r.stalls, stall{node: e.Node, from: e.Time - int64(d), to: e.Time, said: e.Time})
+	// It looks a few times a second whether it runs: what it wrote since, it did.
+	from := e.Time - int64(d)
+	if lives := r.lives[e.Node]; len(lives) > 0 {
+		from = max(from, lives[len(lives)-1].prev)
+	}
+	r.stalls = append(r.stalls, stall{node: e.Node, from: from, to: e.Time, said: e.Time})
 }

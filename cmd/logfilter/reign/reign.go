@@ -73,7 +73,8 @@ type replicaKey struct {
 // process is one life of a node's process, as its log shows it.
 type process struct {
 	from, last int64
-	stopped    bool // in order
+	prev       int64 // of the line before the last
+	stopped    bool  // in order
 }
 
 // fault is one that was injected on purpose.
