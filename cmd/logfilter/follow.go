@@ -60,12 +60,12 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 	since, until := int64(math.MaxInt64), int64(math.MinInt64)
 	for i, x := range finder.Found {
 		followers[i] = way.NewFollower(x)
-		since, until = min(since, x.Queued), max(until, x.Proposed+afterReply, x.Answered+afterReply)
+		since, until = min(since, x.Queued), max(until, ends(x))
 	}
 	opts.Filter = &filter.Filter{Since: since, Until: until, Skew: opts.Filter.Skew}
 	if err := each(ctx, logs, opts, func(e *event.Event) {
 		for _, f := range followers {
-			if e.Time >= f.Queued && e.Time <= max(f.Proposed, f.Answered)+afterReply {
+			if e.Time >= f.Queued && e.Time <= ends(f.Entry) {
 				f.Event(e)
 			}
 		}
@@ -86,6 +86,14 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 	return nil
 }
 
+// ends is until when lines tell of an entry.
+func ends(x way.Entry) int64 {
+	if x.Proposed == 0 {
+		return x.Queued + 2*afterReply
+	}
+	return max(x.Proposed, x.Answered) + afterReply
+}
+
 // entriesAt finds the entries at an index that no proposal tells of: those of raft
 // itself.
 func (o *options) entriesAt(ctx context.Context, logs []source.Stream, opts scan.Options, index uint64) (found []way.Entry) {
@@ -100,7 +108,7 @@ func (o *options) entriesAt(ctx context.Context, logs []source.Stream, opts scan
 				return
 			}
 		}
-		found = append(found, way.Entry{Group: e.Group.Value, Index: index, Term: e.Term.Value, Queued: e.Time - afterReply, Answered: 0, Proposed: 0})
+		found = append(found, way.Entry{Group: e.Group.Value, Index: index, Term: e.Term.Value, Queued: e.Time - afterReply})
 	})
 	return found
 }

@@ -41,6 +41,10 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 		err := o.followWay(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in})
 		return errors.Join(err, done())
 	}
+	if o.diagram != "" {
+		err := o.draw(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in})
+		return errors.Join(err, done())
+	}
 	view := o.chooseView(out, known)
 	if whole := o.wholeView(out, f); whole != nil {
 		view = whole

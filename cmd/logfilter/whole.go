@@ -38,7 +38,7 @@ func (o *options) groups() func(uint64) bool {
 // have thousands, about single messages: who does not ask for those is better off
 // without.
 func (o *options) wantsTrace() bool {
-	return o.timeline || o.trace != "" || o.level == "trace" || len(o.keys)+len(o.sessions)+len(o.index) > 0
+	return o.timeline || o.trace != "" || o.diagram != "" || o.level == "trace" || len(o.keys)+len(o.sessions)+len(o.index) > 0
 }
 
 // withoutTrace leaves out the traces that were found in folders: what was named
