@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -X main.version=$(VERSION)
 BIN      = .build/raftkv
 
-.PHONY: help build up down test vet fuzz bench clean
+.PHONY: help build up down test vet fuzz bench bench-logfilter clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,10 @@ fuzz: ## fuzz the parsers, FUZZTIME each
 
 bench: build ## compare with etcd and redis-server on this machine; about half an hour
 	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)
+
+LOGMB ?= 2048
+bench-logfilter: build ## compare logfilter with grep, jq and lnav on LOGMB megabytes of logs
+	$(GO) run ./tests/logbench -raftkv $(BIN) -logfilter .build/logfilter -mb $(LOGMB)
 
 clean: ## remove what was built
 	rm -rf .build

@@ -96,6 +96,7 @@ func newRoot(std streams) *cobra.Command {
 		},
 	}
 	o.add(cmd)
+	cmd.AddCommand(newRaft(std), newSnapshot(std))
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	return cmd
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -50,4 +52,16 @@ func dumpKind(name, short, what, example string, dump func(path string, out prin
 type printer struct {
 	w    io.Writer
 	json bool
+}
+
+// print writes what is decoded; what has no JSON is for people alone.
+func (p printer) print(text string, object any) error {
+	if !p.json {
+		_, err := fmt.Fprintln(p.w, text)
+		return err
+	}
+	if object == nil {
+		return nil
+	}
+	return json.NewEncoder(p.w).Encode(object)
 }

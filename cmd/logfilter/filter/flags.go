@@ -75,13 +75,14 @@ func ParseRange(text string) (Range, error) {
 	return r, nil
 }
 
-func (r Range) has(n uint64) bool { return n >= r.Lo && n <= r.Hi }
+// Has reports whether n is in the range.
+func (r Range) Has(n uint64) bool { return n >= r.Lo && n <= r.Hi }
 
 // Numbers keeps events whose number is in one of the ranges. name is that of the
 // number: group, term or index.
 func Numbers(name string, ranges []Range, number func(*event.Event) event.Number) Cond {
 	in := func(n uint64) bool {
-		return slices.ContainsFunc(ranges, func(r Range) bool { return r.has(n) })
+		return slices.ContainsFunc(ranges, func(r Range) bool { return r.Has(n) })
 	}
 	return Cond{
 		Keep: func(e *event.Event) bool {

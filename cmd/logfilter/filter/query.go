@@ -131,7 +131,7 @@ func (q *Query) hintNumber(name, operator string, value int) {
 	default:
 		return
 	}
-	q.hints = append(q.hints, Cond{Field: name, Accept: func(v []byte) bool { return acceptsNumber(v, r.has) }})
+	q.hints = append(q.hints, Cond{Field: name, Accept: func(v []byte) bool { return acceptsNumber(v, r.Has) }})
 }
 
 // Unknown returns an error that names what was probably meant if the query asks

@@ -53,7 +53,13 @@ func (j *JSON) fieldOf(key []byte) field {
 	if bytes.IndexByte(key, '\\') >= 0 {
 		return j.names.field[decodeText(key)]
 	}
-	return j.names.field[string(key)]
+	// Faster than a map: most keys differ in length already.
+	for f := timeField; f < fieldCount; f++ {
+		if string(key) == j.names.key[f] {
+			return f
+		}
+	}
+	return noField
 }
 
 // takeJSON stores a value in its field and reports whether it fits.

@@ -86,6 +86,10 @@ func takePair(f field, value []byte, quoted bool, e *event.Event) bool {
 		return takeLevel(value, true, e)
 	case groupField, termField, indexField:
 		return takeNumber(f, value, e)
+	case nodeField:
+		if bytes.IndexByte(value, ' ') >= 0 {
+			return false // raft's node="Node at 127.0.0.1:1 [Candidate]" is no name
+		}
 	}
 	takeText(f, pairText(value, quoted), e)
 	return true

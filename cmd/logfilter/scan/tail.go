@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"strconv"
 	"time"
 
 	"raftkv/cmd/logfilter/event"
@@ -27,6 +26,9 @@ type tail struct {
 
 	// older are the files to read before the one that is written to.
 	older []string
+	// chain are files that came after now, open: their names change.
+	chain []*os.File
+	looks int // at a rotation that is under way
 	// now is the open file: an older one, or that which is written to.
 	now    *os.File
 	read   io.Reader // now, or what it holds decompressed
@@ -137,6 +139,11 @@ func (t *tail) take(chunk []byte) {
 
 // open opens the next older file, or that which is written to.
 func (t *tail) open() bool {
+	if len(t.chain) > 0 {
+		t.now, t.read, t.lines, t.offset = t.chain[0], t.chain[0], nil, 0
+		t.chain = t.chain[1:]
+		return true
+	}
 	if len(t.older) > 0 {
 		path := t.older[0]
 		t.older = t.older[1:]
@@ -212,6 +219,10 @@ func (t *tail) atEnd() bool {
 	if mine.Size() > t.offset {
 		return true
 	}
+	if len(t.chain) > 0 {
+		t.next(t.rest)
+		return true
+	}
 	current, err := os.Stat(t.stream.Path)
 	if err != nil || os.SameFile(mine, current) {
 		return false
@@ -221,32 +232,19 @@ func (t *tail) atEnd() bool {
 	if again, err := t.now.Stat(); err == nil && again.Size() > t.offset {
 		return true
 	}
-	t.older = t.younger(mine)
-	t.next(t.rest)
-	return true
-}
-
-// younger lists the rotated files that are younger than the one that was read,
-// oldest first.
-func (t *tail) younger(mine os.FileInfo) []string {
-	var paths []string
-	for i := 1; ; i++ {
-		path := t.stream.Path + "." + strconv.Itoa(i)
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil // it is gone: those that came after it cannot be told
-		}
-		if os.SameFile(info, mine) {
-			return paths
-		}
-		paths = append([]string{path}, paths...)
+	younger, ok := t.younger(mine)
+	if !ok {
+		return false // a rotation is under way: look again at the next poll
 	}
+	t.next(t.rest)
+	t.chain = younger
+	return true
 }
 
 // next ends the file at hand.
 func (t *tail) next(rest []byte) {
 	t.flush(rest)
-	t.close()
+	t.closeFile()
 }
 
 // flush takes a last line that has no end.
@@ -255,7 +253,16 @@ func (t *tail) flush(rest []byte) {
 	t.take(rest)
 }
 
+// close lets go of all files.
 func (t *tail) close() {
+	t.closeFile()
+	for _, f := range t.chain {
+		_ = f.Close() // only read
+	}
+	t.chain = nil
+}
+
+func (t *tail) closeFile() {
 	if t.packed != nil {
 		t.packed.Close()
 	}

@@ -62,35 +62,59 @@ func (c *Columns) layout(t int64) {
 
 // Event implements View.
 func (c *Columns) Event(e *event.Event, gap bool) error {
-	if !slices.Contains(c.nodes, e.Node) {
-		c.nodes = append(c.nodes, e.Node)
-		c.headed = false
+	return c.row([]*event.Event{e}, gap)
+}
+
+// Row prints events of different nodes side by side, at the time of the first.
+func (c *Columns) Row(row []*event.Event) error { return c.row(row, false) }
+
+func (c *Columns) row(row []*event.Event, gap bool) error {
+	for _, e := range row {
+		if !slices.Contains(c.nodes, e.Node) {
+			c.nodes = append(c.nodes, strings.Clone(e.Node))
+			c.headed = false
+		}
 	}
 	b := c.b[:0]
 	if !c.headed {
-		c.layout(e.Time)
+		c.layout(row[0].Time)
 		b = c.header(b)
 		c.headed = true
 	} else if gap {
 		b = append(b, "--\n"...)
 	}
-	column := slices.Index(c.nodes, e.Node)
-	for i, line := range c.cell(e) {
+	cells, height := make([][]string, len(c.nodes)), 0
+	at := make([]*event.Event, len(c.nodes))
+	for _, e := range row {
+		i := slices.Index(c.nodes, e.Node)
+		cells[i], at[i] = c.cell(e), e
+		height = max(height, len(cells[i]))
+	}
+	stamp := c.stamp(row[0].Time)
+	for line := range height {
 		start := len(b)
-		var stamp []byte
-		if i == 0 {
-			stamp = c.stamp(e.Time)
+		if line > 0 {
+			stamp = nil
 		}
 		b = c.colour.with(b, dim)
 		b = append(b, stamp...)
 		b = c.colour.with(b, reset)
-		b = pad(b, c.time-len(stamp)+column*(c.each+1))
+		b = pad(b, c.time-len(stamp))
+		blank := 0 // what is left out until there is text
 		if c.time > 0 {
-			b = append(b, ' ')
+			blank = 1
 		}
-		b = c.paint(b, e)
-		b = append(b, line...)
-		b = c.colour.with(b, reset)
+		for i, cell := range cells {
+			if line >= len(cell) {
+				blank += c.each + 1
+				continue
+			}
+			b = pad(b, blank)
+			b = c.paint(b, at[i])
+			b = append(b, cell[line]...)
+			b = c.colour.with(b, reset)
+			blank = c.each + 1 - textWidth(cell[line])
+		}
 		if !c.colour.on {
 			b = trimSpace(b, start)
 		}
@@ -187,7 +211,6 @@ func fitting(text string, width int) (end int, all bool) {
 		if used += runeWidth(r); used > width && i > 0 {
 			return i, false
 		}
-		_ = i
 	}
 	return len(text), true
 }

@@ -77,7 +77,7 @@ func (f *File) sorted(at timeOf) (bool, error) {
 		if !ok {
 			continue
 		}
-		if ns < newest-min(newest-math.MinInt64, Slack) {
+		if newest > math.MinInt64+Slack && ns < newest-Slack {
 			return false, nil
 		}
 		newest = max(newest, ns)
