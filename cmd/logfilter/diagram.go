@@ -15,12 +15,13 @@ import (
 	"raftkv/cmd/logfilter/filter"
 	"raftkv/cmd/logfilter/scan"
 	"raftkv/cmd/logfilter/show"
+	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
 )
 
 // draw writes a diagram of what the logs tell into o.diagram. The conditions choose
 // the lines beside it; group, since and until what is drawn, too.
-func (o *options) draw(ctx context.Context, w io.Writer, logs []source.Stream, opts scan.Options) error {
+func (o *options) draw(ctx context.Context, w io.Writer, logs []source.Stream, opts scan.Options, warnings io.Writer) error {
 	chosen := opts.Filter
 	lines := func(e *event.Event) bool {
 		for _, c := range chosen.Conds {
@@ -32,7 +33,12 @@ func (o *options) draw(ctx context.Context, w io.Writer, logs []source.Stream, o
 	}
 	c := diagram.NewCollector(diagram.Options{Since: chosen.Since, Until: chosen.Until, Group: o.groups(), Line: lines, Text: show.Text})
 	opts.Filter = &filter.Filter{Since: math.MinInt64, Until: math.MaxInt64, Skew: chosen.Skew}
-	if err := each(ctx, logs, opts, c.Event); err != nil {
+	clocks := skew.New()
+	defer func() { warnOfClocks(warnings, clocks) }()
+	if err := each(ctx, logs, opts, func(e *event.Event) {
+		c.Event(e)
+		clocks.Event(e)
+	}); err != nil {
 		return err
 	}
 	d := c.Data()

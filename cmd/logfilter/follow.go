@@ -14,6 +14,7 @@ import (
 	"raftkv/cmd/logfilter/merge"
 	"raftkv/cmd/logfilter/scan"
 	"raftkv/cmd/logfilter/show"
+	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
 	"raftkv/cmd/logfilter/way"
 	"raftkv/kv/eventlog"
@@ -29,7 +30,7 @@ const (
 // followWay shows the ways of the commands that o.trace names. It reads the logs
 // twice: the first time to learn which entries carried them, the second time only
 // around these.
-func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stream, opts scan.Options) error {
+func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stream, opts scan.Options, warnings io.Writer) error {
 	finder := &way.Finder{Name: o.trace, Most: mostWays}
 	if n, err := strconv.ParseUint(o.trace, 10, 64); err == nil {
 		finder.Name, finder.Index = "", n
@@ -63,7 +64,10 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 		since, until = min(since, x.Queued), max(until, ends(x))
 	}
 	opts.Filter = &filter.Filter{Since: since, Until: until, Skew: opts.Filter.Skew}
+	clocks := skew.New()
+	defer func() { warnOfClocks(warnings, clocks) }()
 	if err := each(ctx, logs, opts, func(e *event.Event) {
+		clocks.Event(e)
 		for _, f := range followers {
 			if e.Time >= f.Queued && e.Time <= ends(f.Entry) {
 				f.Event(e)

@@ -13,6 +13,7 @@ import (
 	"raftkv/cmd/logfilter/merge"
 	"raftkv/cmd/logfilter/scan"
 	"raftkv/cmd/logfilter/show"
+	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
 )
 
@@ -38,18 +39,19 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 	}
 	out, done := o.view.output(std, o.follow || o.count || o.stat)
 	if o.trace != "" {
-		err := o.followWay(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in})
+		err := o.followWay(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in}, std.err)
 		return errors.Join(err, done())
 	}
 	if o.diagram != "" {
-		err := o.draw(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in})
+		err := o.draw(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in}, std.err)
 		return errors.Join(err, done())
 	}
 	view := o.chooseView(out, known)
 	if whole := o.wholeView(out, f); whole != nil {
 		view = whole
 	}
-	story := &story{view: view}
+	story := &story{view: view, clocks: skew.New()}
+	defer func() { warnOfClocks(std.err, story.clocks) }()
 	if o.context > 0 {
 		story.context = merge.NewContext(o.context)
 	}
@@ -156,6 +158,7 @@ func (o *options) hint(w io.Writer, known *survey) {
 type story struct {
 	view    show.View
 	context *merge.Context
+	clocks  *skew.Watcher
 	shown   int
 	err     error // of the view
 }
@@ -188,6 +191,7 @@ func (s *story) Event(e *event.Event) bool {
 
 func (s *story) show(e *event.Event, gap bool) bool {
 	s.shown++
+	s.clocks.Event(e)
 	if err := s.view.Event(e, gap); err != nil {
 		s.err = err
 	}

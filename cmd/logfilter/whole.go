@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"raftkv/cmd/logfilter/filter"
 	"raftkv/cmd/logfilter/show"
+	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
 )
 
@@ -21,6 +23,13 @@ func (o *options) wholeView(w io.Writer, f *filter.Filter) show.View {
 	window := show.Window{Since: f.Since, Until: f.Until, Group: o.groups()}
 	*f = filter.Filter{Since: math.MinInt64, Until: math.MaxInt64, Skew: f.Skew}
 	return show.NewTimeline(w, o.view.style(w), window)
+}
+
+// warnOfClocks tells of clocks that raft's own order proves wrong.
+func warnOfClocks(w io.Writer, clocks *skew.Watcher) {
+	for _, warning := range clocks.Warnings() {
+		fmt.Fprintln(w, "logfilter: warning:", warning)
+	}
 }
 
 // groups returns the condition on groups; nil if there is none.

@@ -44,6 +44,8 @@ type Collector struct {
 	lines    []line
 	cut      int // lines that had no room
 	serial   int
+	// traced are the seconds in which a node wrote a trace, by node.
+	traced map[string]map[int64]bool
 }
 
 type messageKey struct {
@@ -71,7 +73,7 @@ type line struct {
 // NewCollector returns an empty collector.
 func NewCollector(o Options) *Collector {
 	return &Collector{
-		opts: o, reader: reign.NewReader(), known: make(map[string]int),
+		traced: make(map[string]map[int64]bool), opts: o, reader: reign.NewReader(), known: make(map[string]int),
 		messages: make(map[string]*thinned[messageKey, *sketch]), marks: make(map[string]*thinned[int, mark]),
 	}
 }
@@ -90,6 +92,9 @@ func (c *Collector) Event(e *event.Event) {
 	if e.Group.Set && c.opts.Group != nil && !c.opts.Group(e.Group.Value) {
 		return
 	}
+	if e.Level == event.Trace {
+		c.note(e)
+	}
 	if way, there := e.Attr("way"); there {
 		c.message(e, way.Text)
 		return
@@ -107,6 +112,32 @@ func (c *Collector) Event(e *event.Event) {
 		}
 		c.lines = append(c.lines, line{Line{Node: node, Level: e.Level.String(), Topic: strings.Clone(e.Topic), Group: group(e), Text: c.opts.Text(e)}, e.Time})
 	}
+}
+
+// note remembers that a node wrote a trace.
+func (c *Collector) note(e *event.Event) {
+	seconds := c.traced[e.Node]
+	if seconds == nil {
+		seconds = make(map[int64]bool)
+		c.traced[strings.Clone(e.Node)] = seconds
+	}
+	seconds[e.Time/1e9] = true
+}
+
+// unseen tells whether nothing could be known of a message that a node got at a time:
+// it wrote no trace, although its process was there.
+func (c *Collector) unseen(node string, at int64, spans []reign.Span) bool {
+	for _, s := range spans {
+		if s.Node == node && s.From <= at && at <= s.To {
+			return false
+		}
+	}
+	for s := at/1e9 - 1; s <= at/1e9+2; s++ {
+		if c.traced[node][s] {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Collector) node(name string) int {
@@ -236,6 +267,7 @@ func (c *Collector) Data() *Data {
 		return &v
 	}
 	d := &Data{Start: first / 1e6, Span: at(c.last), Nodes: c.nodes, Notes: []string{}, Messages: []Message{}, Reigns: []Reign{}, Marks: []Mark{}, Spans: []Span{}, Lines: []Line{}}
+	spans := c.reader.Spans()
 	for kind, t := range c.messages {
 		if t.seen > len(t.kept) {
 			d.Notes = append(d.Notes, fmt.Sprintf("%d of %d %ss are drawn", len(t.kept), t.seen, kindName(kind)))
@@ -243,6 +275,7 @@ func (c *Collector) Data() *Data {
 		for _, s := range t.kept {
 			m := s.Message
 			m.From, m.To = c.node(s.from), c.node(s.to)
+			m.Unseen = s.received == 0 && c.unseen(s.to, s.sent, spans)
 			m.Sent, m.Received, m.Answered, m.Returned = maybe(s.sent), maybe(s.received), maybe(s.answered), maybe(s.returned)
 			d.Messages = append(d.Messages, m)
 		}
@@ -268,7 +301,7 @@ func (c *Collector) Data() *Data {
 			}
 		}
 	}
-	for _, s := range c.reader.Spans() {
+	for _, s := range spans {
 		if s.To < c.first || s.From > c.last {
 			continue
 		}
@@ -282,6 +315,7 @@ func (c *Collector) Data() *Data {
 		l.At = at(l.at)
 		d.Lines = append(d.Lines, l.Line)
 	}
+	slices.SortStableFunc(d.Lines, func(a, b Line) int { return compareTimes(a.At, b.At) })
 	if c.cut > 0 {
 		d.Notes = append(d.Notes, fmt.Sprintf("%d more lines had no room", c.cut))
 	}

@@ -44,6 +44,8 @@ type Message struct {
 	Entries  uint64   `json:"n,omitempty"`
 	Outcome  string   `json:"o,omitempty"` // what the answer says, or why none came
 	Refused  bool     `json:"x,omitempty"`
+	// Unseen: the receiver wrote no trace at the time, so nobody knows whether it came.
+	Unseen bool `json:"u,omitempty"`
 }
 
 // Reign is when a node led a group.

@@ -119,8 +119,10 @@ function arrow(x1, y1, x2, y2, c, alpha, dash, w) {
   ctx.beginPath(); ctx.moveTo(x2, y2); ctx.lineTo(x2 - s * Math.cos(a - .35), y2 - s * Math.sin(a - .35)); ctx.lineTo(x2 - s * Math.cos(a + .35), y2 - s * Math.sin(a + .35)); ctx.fill();
   ctx.globalAlpha = 1;
 }
-function lost(x1, y1, x2, c, w) {
+// A message that no line tells the arrival of; unseen: nor could one.
+function lost(x1, y1, x2, c, w, unseen) {
   const ex = x1 + (x2 - x1) * .3, ey = y1 + 7;
+  if (unseen) { ctx.globalAlpha = .35; ctx.setLineDash([2, 3]); ctx.strokeStyle = c; ctx.lineWidth = w; ctx.beginPath(); ctx.moveTo(x1, y1); ctx.lineTo(ex, ey); ctx.stroke(); ctx.setLineDash([]); ctx.globalAlpha = 1; return; }
   ctx.strokeStyle = c; ctx.lineWidth = w; ctx.beginPath(); ctx.moveTo(x1, y1); ctx.lineTo(ex, ey); ctx.stroke();
   ctx.strokeStyle = '#d64545'; ctx.lineWidth = 1.8; ctx.beginPath(); ctx.moveTo(ex - 4, ey - 4); ctx.lineTo(ex + 4, ey + 4); ctx.moveTo(ex + 4, ey - 4); ctx.lineTo(ex - 4, ey + 4); ctx.stroke();
 }
@@ -136,7 +138,7 @@ function messages() {
       arrow(x1, y(m.s), x2, y(m.r), c, on ? 1 : alpha, [], w);
       hits.push([x1, y(m.s), x2, y(m.r), m]);
     } else if (m.s != null && m.s < D.span - 5) {
-      lost(x1, y(m.s), x2, c, w);
+      lost(x1, y(m.s), x2, c, w, m.u);
       hits.push([x1, y(m.s), x1 + (x2 - x1) * .3, y(m.s) + 7, m]);
     }
     if (m.a != null && m.b != null) {
@@ -257,7 +259,7 @@ function tell(m) {
   const out = [`${m.k} ${D.nodes[m.f]} → ${D.nodes[m.t]}${m.g >= 0 ? ', group ' + m.g : ''}`];
   if (m.n) out.push(`${m.n} ${m.n === 1 ? 'entry' : 'entries'} up to index ${m.i}, term ${m.m}`); else if (m.m) out.push(`term ${m.m}${m.i ? ', index ' + m.i : ''}`);
   if (m.s != null) out.push(`sent ${clock(m.s, 6)}`);
-  if (m.r != null) out.push(`received ${clock(m.r, 6)}${m.s != null ? ', after ' + took(m.r - m.s) : ''}`); else out.push('no line tells that it has arrived');
+  if (m.r != null) out.push(`received ${clock(m.r, 6)}${m.s != null ? ', after ' + took(m.r - m.s) : ''}`); else out.push(m.u ? `${D.nodes[m.t]} wrote no trace then` : 'no line tells that it has arrived');
   if (m.a != null) out.push(`answered ${clock(m.a, 6)}${m.r != null ? ', after ' + took(m.a - m.r) : ''}${m.o ? ': ' + m.o : ''}`);
   if (m.b != null) out.push(`returned ${clock(m.b, 6)}${m.s != null ? ', ' + took(m.b - m.s) + ' in all' : ''}`);
   if (m.a == null && m.o) out.push(m.o);

@@ -125,7 +125,7 @@ func (p *picture) message(m Message) {
 	case m.Sent != nil && m.Received != nil:
 		fmt.Fprintf(p.out, `<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-width="1.4" marker-end="url(#a)"><title>%s, index %d</title></path>`+"\n",
 			x1, p.y(*m.Sent), x2, p.y(*m.Received), colour, m.Kind, m.Index)
-	case m.Sent != nil:
+	case m.Sent != nil && !m.Unseen:
 		x, y := x1+(x2-x1)*0.3, p.y(*m.Sent)+6
 		fmt.Fprintf(p.out, `<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-width="1.4"/><path d="m%.1f %.1f8 8m0-8-8 8" stroke="#d64545" stroke-width="1.8"/>`+"\n",
 			x1, p.y(*m.Sent), x, y, colour, x-4, y-4)

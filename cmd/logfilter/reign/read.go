@@ -8,6 +8,9 @@ import (
 	"raftkv/cmd/logfilter/event"
 )
 
+// hole is how long a process must have written nothing to be worth a note, in ns.
+const hole = int64(300 * time.Millisecond)
+
 // Event takes the next line.
 func (r *Reader) Event(e *event.Event) {
 	if !e.HasTime {
@@ -37,7 +40,10 @@ func (r *Reader) live(e *event.Event) {
 		return
 	}
 	p := &lives[len(lives)-1]
-	p.prev, p.last = p.last, max(p.last, e.Time)
+	if e.Time-p.last > hole {
+		p.holeFrom, p.holeTo = p.last, e.Time
+	}
+	p.last = max(p.last, e.Time)
 	if e.Topic == "node" && e.Msg == sayStopped {
 		p.stopped = true
 	}
@@ -137,10 +143,13 @@ func (r *Reader) stalled(e *event.Event) {
 	if err != nil {
 		return
 	}
-	// It looks a few times a second whether it runs: what it wrote since, it did.
-	from := e.Time - int64(d)
+	// It looks a few times a second whether it runs: what it wrote since, it did. And
+	// others of its goroutines may have written before this one.
+	from, to := e.Time-int64(d), e.Time
 	if lives := r.lives[e.Node]; len(lives) > 0 {
-		from = max(from, lives[len(lives)-1].prev)
+		if p := lives[len(lives)-1]; p.holeTo > from {
+			from, to = max(from, p.holeFrom), p.holeTo
+		}
 	}
-	r.stalls = append(r.stalls, stall{node: e.Node, from: from, to: e.Time, said: e.Time})
+	r.stalls = append(r.stalls, stall{node: e.Node, from: from, to: to, said: e.Time})
 }

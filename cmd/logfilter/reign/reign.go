@@ -73,8 +73,9 @@ type replicaKey struct {
 // process is one life of a node's process, as its log shows it.
 type process struct {
 	from, last int64
-	prev       int64 // of the line before the last
-	stopped    bool  // in order
+	stopped    bool // in order
+	// hole is the last time in which it wrote nothing for a while.
+	holeFrom, holeTo int64
 }
 
 // fault is one that was injected on purpose.
