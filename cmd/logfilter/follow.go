@@ -23,7 +23,8 @@ import (
 const (
 	// mostWays is how many commands --trace follows: the last ones.
 	mostWays = 5
-	// afterReply is how long after a reply followers may learn of the commit.
+	// afterReply is how long after a reply followers may learn of the commit, and by how
+	// much clocks may differ.
 	afterReply = int64(3 * time.Second)
 )
 
@@ -61,7 +62,7 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 	since, until := int64(math.MaxInt64), int64(math.MinInt64)
 	for i, x := range finder.Found {
 		followers[i] = way.NewFollower(x)
-		since, until = min(since, x.Queued), max(until, ends(x))
+		since, until = min(since, x.Queued-afterReply), max(until, ends(x))
 	}
 	opts.Filter = &filter.Filter{Since: since, Until: until, Skew: opts.Filter.Skew}
 	clocks := skew.New()
@@ -69,7 +70,7 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 	if err := each(ctx, logs, opts, func(e *event.Event) {
 		clocks.Event(e)
 		for _, f := range followers {
-			if e.Time >= f.Queued && e.Time <= ends(f.Entry) {
+			if e.Time >= f.Queued-afterReply && e.Time <= ends(f.Entry) {
 				f.Event(e)
 			}
 		}

@@ -107,7 +107,7 @@ func (r *Reader) why(group uint64, old, x *Reign) (cause string, proof []Evidenc
 		if broken.to != 0 {
 			text += fmt.Sprintf(" (it ended after %s)", round(time.Duration(broken.to-broken.from)))
 		}
-		add(broken.from, strings.Join(broken.told, ","), text)
+		add(broken.from, strings.Join(slices.Sorted(slices.Values(broken.told)), ","), text)
 	}
 	if s := r.stallIn(old.Node, from, to); s != nil {
 		cause = fmt.Sprintf("%s did not run for %s", old.Node, round(time.Duration(s.to-s.from)))
@@ -115,7 +115,7 @@ func (r *Reader) why(group uint64, old, x *Reign) (cause string, proof []Evidenc
 	}
 	if ended, text, at := r.deathOf(old, to); ended {
 		cause = text
-		add(at, old.Node, "is the time of the last line of its process"+r.lifeAfter(old.Node, at))
+		add(at, old.Node, "the last line of its process"+r.lifeAfter(old.Node, at))
 	}
 	for _, s := range r.signs[group] {
 		if s.Time < from || s.Time > to {

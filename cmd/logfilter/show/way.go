@@ -46,14 +46,14 @@ func (p *wayPrinter) print(f *way.Follower) {
 	}
 	room := max(10, p.style.Width-node-what-34)
 	for _, l := range legs {
-		fmt.Fprintf(p.out, "  %9s  %s%s  %-*s  %s  %s", sign(l.From-p.start), p.node(l.Node), strings.Repeat(" ", node-utf8.RuneCountInString(l.Node)), what, l.What, p.bar(l, room), took(l))
+		b := fmt.Appendf(nil, "  %9s  %s%s  %-*s  %s  %s", sign(l.From-p.start), p.node(l.Node), strings.Repeat(" ", node-utf8.RuneCountInString(l.Node)), what, l.What, p.bar(l, room), took(l))
 		if l.To < l.From {
-			fmt.Fprint(p.out, p.tint(red, "  their clocks differ by more than that"))
+			b = append(b, p.tint(red, "  their clocks differ by more than that")...)
 		}
 		if l.Note != "" {
-			fmt.Fprintf(p.out, "  %s", p.tint(dim, safe(l.Note)))
+			b = fmt.Appendf(b, "  %s", p.tint(dim, safe(l.Note)))
 		}
-		fmt.Fprintln(p.out)
+		p.out.Write(append(trimSpace(b, 0), '\n'))
 	}
 	if text := f.Waited(); text != "" {
 		fmt.Fprintf(p.out, "  %s\n", p.tint(yellow, safe(text)))

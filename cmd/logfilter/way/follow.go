@@ -120,7 +120,7 @@ func (f *Follower) Legs() []Leg {
 		legs = append(legs, Leg{node, what, from, to, note})
 	}
 	if f.Proposed != 0 {
-		add(f.Node, "waits for the entry before it", f.Queued, f.Proposed, "")
+		add(f.Node, "waits its turn", f.Queued, f.Proposed, "")
 	}
 	for _, m := range f.order {
 		f.messageLegs(m, add)
