@@ -18,7 +18,8 @@ type Follower struct {
 	order    []*message
 	stored   map[string]moment // by node
 	applied  map[string]moment
-	waited   int64 // of the proposer's node for its own disk
+	waited   int64  // of the proposer's node for its own disk
+	replaced uint64 // the term of an entry that another leader has put in its place
 }
 
 // messageKey names a message: no node gives a number twice.
@@ -32,6 +33,7 @@ type message struct {
 	from, to                           string
 	sent, received, answered, returned int64
 	entries                            uint64
+	term                               uint64 // of the leader that sent it
 	failure                            string
 	refused                            bool
 }
@@ -54,11 +56,15 @@ func (f *Follower) Event(e *event.Event) {
 	switch {
 	case e.Topic == eventlog.TopicReplication:
 		f.message(e)
+	case e.Topic == eventlog.TopicStore && e.Msg == sayStored && f.other(e):
+		if e.Term.Value > f.Term {
+			f.replaced = max(f.replaced, e.Term.Value)
+		}
 	case e.Topic == eventlog.TopicStore && e.Msg == sayStored && f.covers(e):
 		if _, known := f.stored[e.Node]; !known {
 			f.stored[e.Node] = moment{e.Time - span(e, "took"), e.Time, number(e, "entries")}
 		}
-	case e.Topic == eventlog.TopicCommit && e.Msg == sayApplied && f.covers(e):
+	case e.Topic == eventlog.TopicCommit && e.Msg == sayApplied && !f.other(e) && f.covers(e):
 		if _, known := f.applied[e.Node]; !known {
 			f.applied[e.Node] = moment{e.Time - span(e, "took"), e.Time, number(e, "entries")}
 			if e.Node == f.Node {
@@ -66,6 +72,13 @@ func (f *Follower) Event(e *event.Event) {
 			}
 		}
 	}
+}
+
+// other tells whether a line is about another entry with the same index: the last of
+// its entries has this index and another term. So it is when a leader had the entry
+// alone and lost its place.
+func (f *Follower) other(e *event.Event) bool {
+	return f.Index != 0 && f.Term != 0 && e.Index.Value == f.Index && e.Term.Set && e.Term.Value != f.Term
 }
 
 // covers tells whether the entry is among those of a line. The first that its node
@@ -93,7 +106,7 @@ func (f *Follower) message(e *event.Event) {
 		if (way != "sent" && way != "received") || !f.covers(e) {
 			return
 		}
-		m = &message{from: key.node, to: peer, entries: number(e, "entries")}
+		m = &message{from: key.node, to: peer, term: e.Term.Value, entries: number(e, "entries")}
 		if way == "received" {
 			m.to = e.Node
 		}
@@ -123,12 +136,18 @@ func (f *Follower) Legs() []Leg {
 		add(f.Node, "waits its turn", f.Queued, f.Proposed, "")
 	}
 	for _, m := range f.order {
+		if f.replaced != 0 && m.term >= f.replaced {
+			continue // it carried the other one
+		}
 		f.messageLegs(m, add)
 	}
 	for node, s := range f.stored {
 		add(node, "writes it to its disk", s.from, s.to, together(s.entries))
 	}
 	for node, a := range f.applied {
+		if f.replaced != 0 {
+			break // a later leader has all that was committed: this was the other one
+		}
 		what := "applies it"
 		if node == f.Node {
 			what = "knows of the commit, applies it"
@@ -182,8 +201,12 @@ func (f *Follower) messageLegs(m *message, add func(node, what string, from, to 
 }
 
 // Waited says what the reply had to wait for, as far as the trace proves it: the
-// leader's own disk, or the answer that made the quorum. "" if it does not.
+// leader's own disk, or the answer that made the quorum; or that the entry is lost. ""
+// if it does not.
 func (f *Follower) Waited() string {
+	if f.replaced != 0 {
+		return fmt.Sprintf("It is lost: the leader of term %d has put another entry in its place, and no node has applied it.", f.replaced)
+	}
 	own, applied := f.stored[f.Node], f.applied[f.Node]
 	if own.to == 0 || applied.to == 0 {
 		return ""
