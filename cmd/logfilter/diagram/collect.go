@@ -213,6 +213,9 @@ func (c *Collector) message(e *event.Event, way string) {
 		if way == "answered" || way == "returned" {
 			return // its beginning was thinned out, or is outside
 		}
+		if part := c.messages[kind]; way == "received" && part != nil && !part.keeps(key.number) {
+			return // counted when it was sent
+		}
 		s = &sketch{from: strings.Clone(from), to: strings.Clone(to)}
 		s.Kind, s.Group, s.Term, s.Index, s.Entries = strings.Clone(kind), group(e), e.Term.Value, e.Index.Value, number(e, "entries")
 		key.node = strings.Clone(key.node)
@@ -227,10 +230,11 @@ func (c *Collector) message(e *event.Event, way string) {
 		s.answered = e.Time
 		c.outcome(s, e)
 	case "returned":
-		s.returned = e.Time
 		if v, failed := e.Attr("error"); failed {
 			s.Outcome = strings.Clone(v.Text)
+			return
 		}
+		s.returned = e.Time
 	}
 }
 

@@ -107,6 +107,10 @@ func (w *Watcher) message(e *event.Event) {
 	case "answered":
 		t.answered = e.Time
 	case "returned":
+		if _, failed := e.Attr("error"); failed { // nobody waits for its answer any more
+			delete(w.open, key)
+			return
+		}
 		t.returned = e.Time
 	}
 	if t.sent != 0 && t.received != 0 && t.answered != 0 && t.returned != 0 {
