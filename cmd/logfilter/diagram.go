@@ -17,13 +17,19 @@ import (
 	"raftkv/cmd/logfilter/show"
 	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
+	"raftkv/kv/eventlog"
 )
 
 // draw writes a diagram of what the logs tell into o.diagram. The conditions choose
 // the lines beside it; group, since and until what is drawn, too.
 func (o *options) draw(ctx context.Context, w io.Writer, logs []source.Stream, opts scan.Options, warnings io.Writer) error {
 	chosen := opts.Filter
+	groupsAlone := len(chosen.Conds) == 1 && len(o.group) > 0
 	lines := func(e *event.Event) bool {
+		// What is about no group, as a fault or a start, is about all of them.
+		if groupsAlone && !e.Group.Set && (e.Topic == eventlog.TopicFault || e.Topic == eventlog.TopicNode) {
+			return true
+		}
 		for _, c := range chosen.Conds {
 			if !c.Keep(e) {
 				return false
