@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -X main.version=$(VERSION)
 BIN      = .build/raftkv
 
-.PHONY: help build up down test vet fuzz sim bench bench-sharding bench-logfilter clean
+.PHONY: help build up down test vet fuzz sim bench bench-sharding bench-logfilter bench-trace clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench-sharding: build ## measure what sharding brings and costs, beside Redis Cl
 LOGMB ?= 2048
 bench-logfilter: build ## compare logfilter with grep, jq and lnav on LOGMB megabytes of logs
 	$(GO) run ./tests/logbench -raftkv $(BIN) -logfilter .build/logfilter -mb $(LOGMB)
+
+bench-trace: build ## what a trace of all messages and entries costs
+	RAFTKV=$(BIN) sh tests/bench/tracecost.sh
 
 clean: ## remove what was built
 	rm -rf .build

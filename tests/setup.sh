@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what the tests need besides Go: redis-server, to compare every reply
-# with, and redis-cli and redis-benchmark as real clients.
+# with, redis-cli and redis-benchmark as real clients, and a browser for pages.
 set -u
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   echo "installing$missing for the tests"

@@ -35,6 +35,8 @@ type options struct {
 	view                viewOptions
 	follow, count       bool
 	columns, json, stat bool
+	timeline            bool
+	trace, diagram      string
 }
 
 func newOptions() *options { return &options{} }
@@ -62,6 +64,9 @@ func (o *options) add(cmd *cobra.Command) {
 	f.BoolVar(&o.columns, "columns", false, "a column for each node")
 	f.BoolVar(&o.json, "json", false, "JSON lines, as they stand in the file; others in raftkv's form")
 	f.BoolVar(&o.stat, "stats", false, "counts over time, by topic, node and level")
+	f.BoolVar(&o.timeline, "timeline", false, "who led each group when, and why that changed")
+	f.StringVar(&o.trace, "trace", "", "the way of a command through the cluster, by its key, session or raft index")
+	f.StringVar(&o.diagram, "diagram", "", "draw who said what to whom into a file: .html to zoom in, or .svg")
 	f.BoolVarP(&o.count, "count", "c", false, "only how many events there are")
 	o.view.add(f)
 
@@ -111,18 +116,18 @@ func (o *options) check() error {
 		return err
 	}
 	views := 0
-	for _, on := range []bool{o.columns, o.json, o.stat, o.count} {
+	for _, on := range []bool{o.columns, o.json, o.stat, o.count, o.timeline, o.trace != "", o.diagram != ""} {
 		if on {
 			views++
 		}
 	}
 	switch {
 	case views > 1:
-		return misuse{fmt.Errorf("--columns, --json, --stats and --count are different views: give one of them")}
+		return misuse{fmt.Errorf("--columns, --json, --stats, --count, --timeline, --trace and --diagram are different views: give one of them")}
 	case o.context < 0:
 		return misuse{fmt.Errorf("-C %d: there are no fewer than 0 events around one", o.context)}
-	case o.follow && (o.stat || o.count):
-		return misuse{fmt.Errorf("-f never ends, and --stats and --count are shown at the end: leave one out")}
+	case o.follow && (o.stat || o.count || o.timeline || o.trace != "" || o.diagram != ""):
+		return misuse{fmt.Errorf("-f never ends, and --stats, --count, --timeline, --trace and --diagram are shown at the end: leave one out")}
 	}
 	o.format.Names = make(map[string]string)
 	for _, pair := range o.fields {

@@ -92,6 +92,11 @@ func newRoot(std streams) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range []string{"trace", "diagram"} {
+				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+					return misuse{fmt.Errorf("--%s has no value: an empty variable?", name)}
+				}
+			}
 			return o.run(cmd.Context(), args, std)
 		},
 	}

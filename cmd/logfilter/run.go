@@ -13,6 +13,7 @@ import (
 	"raftkv/cmd/logfilter/merge"
 	"raftkv/cmd/logfilter/scan"
 	"raftkv/cmd/logfilter/show"
+	"raftkv/cmd/logfilter/skew"
 	"raftkv/cmd/logfilter/source"
 )
 
@@ -37,8 +38,20 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 		return err
 	}
 	out, done := o.view.output(std, o.follow || o.count || o.stat)
+	if o.trace != "" {
+		err := o.followWay(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in}, std.err)
+		return errors.Join(err, done())
+	}
+	if o.diagram != "" {
+		err := o.draw(ctx, out, logs, scan.Options{Filter: f, Format: o.format, Stdin: std.in}, std.err)
+		return errors.Join(err, done())
+	}
 	view := o.chooseView(out, known)
-	story := &story{view: view}
+	if whole := o.wholeView(out, f); whole != nil {
+		view = whole
+	}
+	story := &story{view: view, clocks: skew.New()}
+	defer func() { warnOfClocks(std.err, story.clocks) }()
 	if o.context > 0 {
 		story.context = merge.NewContext(o.context)
 	}
@@ -64,12 +77,16 @@ func (o *options) run(ctx context.Context, args []string, std streams) error {
 
 // logs finds what to read: the arguments, or the local cluster's logs.
 func (o *options) logs(args []string) ([]source.Stream, error) {
-	if len(args) > 0 {
-		return source.Find(args)
+	named := args
+	if len(args) == 0 {
+		args = []string{o.data}
 	}
-	logs, err := source.Find([]string{o.data})
-	if errors.Is(err, os.ErrNotExist) {
+	logs, err := source.Find(args)
+	switch {
+	case len(named) == 0 && errors.Is(err, os.ErrNotExist):
 		return nil, misuse{fmt.Errorf("there is no local cluster in %s: name files or folders with logs, or - for standard input", o.data)}
+	case err == nil && !o.wantsTrace():
+		logs = withoutTrace(logs, named)
 	}
 	return logs, err
 }
@@ -141,6 +158,7 @@ func (o *options) hint(w io.Writer, known *survey) {
 type story struct {
 	view    show.View
 	context *merge.Context
+	clocks  *skew.Watcher
 	shown   int
 	err     error // of the view
 }
@@ -173,6 +191,7 @@ func (s *story) Event(e *event.Event) bool {
 
 func (s *story) show(e *event.Event, gap bool) bool {
 	s.shown++
+	s.clocks.Event(e)
 	if err := s.view.Event(e, gap); err != nil {
 		s.err = err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"raftkv/kv/eventlog"
 	"raftkv/kv/fsm"
 	"raftkv/kv/node"
 )
@@ -24,6 +26,7 @@ type settings struct {
 	hang       time.Duration
 	replace    time.Duration
 	logLevel   choice
+	trace      topics
 	password   string
 	pprof      bool
 	breakable  bool
@@ -48,6 +51,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
 	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
+	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
@@ -63,7 +67,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "advertise-replicas", "pprof", faultsFlag, "unsafe", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "advertise-replicas", "pprof", faultsFlag, "unsafe", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -72,6 +76,7 @@ func (s *settings) args(f *pflag.FlagSet) []string {
 }
 
 func (s *settings) apply(c *node.Config) {
+	c.Trace = s.trace
 	c.LogStore, c.Profile = s.logStore.value, s.profile.value
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace

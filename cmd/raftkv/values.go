@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"raftkv/kv/eventlog"
 )
 
 // Values of flags are checked when they are given, before anything is started.
 var (
 	_ pflag.Value = (*size)(nil)
 	_ pflag.Value = (*choice)(nil)
+	_ pflag.Value = (*topics)(nil)
 )
 
 // choice is one of a few words.
@@ -66,3 +69,23 @@ func (s *size) String() string {
 }
 
 func (*size) Type() string { return "size" }
+
+// topics are those of a trace.
+type topics []string
+
+func (t *topics) Set(text string) (err error) {
+	*t, err = eventlog.ParseTraceTopics(text)
+	return err
+}
+
+func (t *topics) String() string {
+	switch len(*t) {
+	case 0:
+		return "off"
+	case len(eventlog.TraceTopics()):
+		return "all"
+	}
+	return strings.Join(*t, ",")
+}
+
+func (*topics) Type() string { return "topics" }

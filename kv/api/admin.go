@@ -6,9 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/eventlog"
 	"raftkv/shard"
 	"raftkv/shard/controller"
 )
@@ -29,6 +31,9 @@ type Admin interface {
 	MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error)
 	// LetLead hands a group to the voter on a node.
 	LetLead(ctx context.Context, group uint32, node string) error
+	// Trace sets which topics this node's trace follows, and returns them all if topics
+	// is nil.
+	Trace(topics []string) []string
 }
 
 const (
@@ -46,6 +51,7 @@ type order struct {
 	To     *uint32       `json:"to"`
 	Reason string        `json:"reason"`
 	On     *bool         `json:"on"`
+	Topics *[]string     `json:"topics"`
 	Fault  string        `json:"fault"`
 	For    string        `json:"for"`
 	Noted  bool          `json:"noted"`
@@ -68,6 +74,8 @@ func (h *handler) handleOrders(mux *http.ServeMux) {
 		"POST /v1/migrations":           h.moveSlots,
 		"DELETE /v1/migrations/{epoch}": h.cancelMigration,
 		"PUT /v1/balance":               h.setBalance,
+		"GET /v1/log":                   h.showTrace,
+		"PUT /v1/log":                   h.setTrace,
 	} {
 		mux.HandleFunc(pattern, h.authorized(h.ordered(do)))
 	}
@@ -172,6 +180,32 @@ func (h *handler) setBalance(r *http.Request, o order) (any, error) {
 		return nil, errOrder(`ERR say {"on":true} or {"on":false}`)
 	}
 	return h.node.Change(r.Context(), controller.SetBalance(*o.On))
+}
+
+// showTrace answers what this node's trace follows.
+func (h *handler) showTrace(*http.Request, order) (any, error) {
+	return traceState{h.node.Trace(nil), eventlog.TraceTopics()}, nil
+}
+
+// setTrace sets what this node's trace follows, from now until it stops.
+func (h *handler) setTrace(_ *http.Request, o order) (any, error) {
+	if o.Topics == nil {
+		return nil, errOrder(`ERR say which topics to follow: {"topics":["commit","replication"]}, {"topics":["all"]}, or {"topics":[]}`)
+	}
+	topics, err := eventlog.ParseTraceTopics(strings.Join(*o.Topics, ","))
+	if err != nil {
+		return nil, errOrder("ERR " + err.Error())
+	}
+	if topics == nil {
+		topics = []string{}
+	}
+	return traceState{h.node.Trace(topics), eventlog.TraceTopics()}, nil
+}
+
+// traceState is the answer to both.
+type traceState struct {
+	Topics []string `json:"topics"`
+	Known  []string `json:"known"`
 }
 
 func groupID(r *http.Request) (uint32, error) {

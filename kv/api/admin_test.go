@@ -20,6 +20,7 @@ import (
 type fakeNode struct {
 	Node
 	orders []string
+	trace  []string
 	err    error
 }
 
@@ -45,6 +46,13 @@ func (f *fakeNode) AddGroup(_ context.Context, nodes []string) (controller.Reply
 func (f *fakeNode) MoveSlots(_ context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error) {
 	f.note("move %v to %d: %s", slots, to, reason)
 	return kv.Move{Epoch: 9, There: slots}, f.err
+}
+
+func (f *fakeNode) Trace(topics []string) []string {
+	if topics != nil {
+		f.trace = topics
+	}
+	return f.trace
 }
 
 func (f *fakeNode) LetLead(_ context.Context, group uint32, node string) error {
@@ -85,6 +93,11 @@ func TestOrders(t *testing.T) {
 		{"DELETE /v1/migrations/-1", "", 400, "", "no migration"},
 		{"PUT /v1/balance", `{"on":false}`, 200, string(controller.SetBalance(false)), `{"epoch":9,"changed":true}`},
 		{"PUT /v1/balance", `{}`, 400, "", `{\"on\":true}`},
+		{"PUT /v1/log", `{"topics":["commit","election"]}`, 200, "", `{"topics":["commit","election"],"known":["election",`},
+		{"PUT /v1/log", `{"topics":["all"]}`, 200, "", `{"topics":["election","replication",`},
+		{"PUT /v1/log", `{"topics":[]}`, 200, "", `{"topics":[],`},
+		{"PUT /v1/log", `{"topics":["comit"]}`, 400, "", "commit"},
+		{"PUT /v1/log", "", 400, "", "which topics"},
 		{"GET /v1/groups", "", 405, "", ""},
 	} {
 		f := new(fakeNode)

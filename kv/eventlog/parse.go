@@ -105,6 +105,8 @@ func (p *fieldReader) time(name string) time.Time {
 
 func (p *fieldReader) level(name string) slog.Level {
 	switch s := p.string(name); s {
+	case "trace":
+		return levelTrace
 	case "debug":
 		return slog.LevelDebug
 	case "info":

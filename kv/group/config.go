@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"raftkv/kv/eventlog"
 	"raftkv/kv/fsm"
 	"raftkv/kv/raftlog"
 	"raftkv/kv/transport"
@@ -92,6 +93,7 @@ type Config struct {
 	LocalClock  func() int64
 
 	Observe Observer
+	Trace   *eventlog.Tracer // nil: no trace
 	Logger  *slog.Logger
 	RaftLog hclog.Logger
 }

@@ -2,6 +2,7 @@ package group
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -34,6 +35,9 @@ func (g *Group) leading() bool {
 type durableFSM struct {
 	*fsm.FSM
 	log *raftlog.Log
+	// traced, if set, is told of each batch: how long it waited for the disk, and how
+	// long it took.
+	traced func(logs []*raft.Log, waited, took time.Duration)
 }
 
 var _ raft.BatchingFSM = durableFSM{}
@@ -43,6 +47,7 @@ func (d durableFSM) Apply(log *raft.Log) any { return d.ApplyBatch([]*raft.Log{l
 
 // ApplyBatch applies entries in order.
 func (d durableFSM) ApplyBatch(logs []*raft.Log) []any {
+	start := time.Now()
 	if err := d.log.WaitDurable(logs[len(logs)-1].Index); err != nil {
 		// The node stops for it. The outcome is not known: followers may have them.
 		err = fmt.Errorf("not applied: %w", err)
@@ -52,5 +57,10 @@ func (d durableFSM) ApplyBatch(logs []*raft.Log) []any {
 		}
 		return out
 	}
-	return d.FSM.ApplyBatch(logs)
+	durable := time.Now()
+	out := d.FSM.ApplyBatch(logs)
+	if d.traced != nil {
+		d.traced(logs, durable.Sub(start), time.Since(durable))
+	}
+	return out
 }

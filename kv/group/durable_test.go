@@ -42,7 +42,7 @@ func stuckLog(t *testing.T) (*raftlog.Log, *stuckDisk) {
 // not. Nobody may see it before the leader's has it, too.
 func TestNothingIsAppliedBeforeItIsOnDisk(t *testing.T) {
 	log, disk := stuckLog(t)
-	machine := durableFSM{fsm.New(fsm.Options{Group: 1}), log}
+	machine := durableFSM{FSM: fsm.New(fsm.Options{Group: 1}), log: log}
 	entry := &raft.Log{Index: 1, Term: 1, Type: raft.LogCommand, Data: fsm.AppendHeader(nil, fsm.Tick, 1)}
 	if err := log.StoreLog(entry); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestNothingIsAppliedBeforeItIsOnDisk(t *testing.T) {
 
 func TestNothingIsAppliedThatTheDiskRefused(t *testing.T) {
 	log, disk := stuckLog(t)
-	machine := durableFSM{fsm.New(fsm.Options{Group: 1}), log}
+	machine := durableFSM{FSM: fsm.New(fsm.Options{Group: 1}), log: log}
 	entry := &raft.Log{Index: 1, Term: 1, Type: raft.LogCommand, Data: fsm.AppendHeader(nil, fsm.Tick, 1)}
 	if err := log.StoreLog(entry); err != nil {
 		t.Fatal(err)

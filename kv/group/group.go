@@ -125,6 +125,7 @@ func (g *Group) openStores() error {
 	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
 	options.OnHang = g.hung
 	options.Early = g.leading
+	options.Wrote = g.traceStored
 	if g.log, err = raftlog.Open(options); err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (g *Group) startRaft() error {
 	}
 	g.config.Transport.OnAck(g.acks.record)
 	g.config.Transport.OnDisk(g.log)
-	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log}, g.log, g.log, g.snapshots, g.config.Transport)
+	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log, g.traceApplied}, g.log, g.log, g.snapshots, g.config.Transport)
 	if failure := g.fsm.Err(); failure != nil {
 		// Raft would go on with an older snapshot, past which the log may be compacted.
 		if g.raft != nil {
@@ -181,6 +182,7 @@ func (g *Group) start() {
 		now:     func() int64 { return g.config.Now().UnixMilli() },
 		timeout: proposeTimeout,
 		observe: g.config.Observe.Proposed,
+		trace:   entryTrace{trace: g.config.Trace, group: g.config.ID},
 	})
 	g.leaderReads = newReader(readTimeout, g.confirmLeader)
 	g.followerReads = newReader(readTimeout, g.confirmFollower)

@@ -135,6 +135,7 @@ func (g *Group) LeaderPeer() raft.ServerAddress {
 // moment it starts: raft still answers VerifyLeader then, though the target may
 // already have won.
 func (g *Group) TransferLeadership(to raft.ServerID) error {
+	g.config.Logger.Info("handing leadership over", "topic", "leadership", "group", g.config.ID, "term", g.serving.Load(), "to", string(to))
 	g.serve(0)
 	var future raft.Future
 	if to == "" {

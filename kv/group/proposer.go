@@ -32,6 +32,7 @@ type proposer struct {
 	now     func() int64 // ms since the Unix epoch
 	timeout time.Duration
 	observe func(commands, bytes int, took time.Duration)
+	trace   entryTrace
 
 	mu     sync.Mutex
 	queue  []*Proposal
@@ -193,6 +194,7 @@ func (q *proposer) submit(batch []*Proposal) {
 		entry = append(entry, p.Commands...)
 	}
 	q.want(entry)
+	number := q.trace.proposed(batch, kind, commands, len(entry))
 	start := time.Now()
 	future := q.apply(entry, q.timeout)
 	// submit does not return before raft has answered, and so outlasts the goroutine;
@@ -205,9 +207,11 @@ func (q *proposer) submit(batch []*Proposal) {
 	select {
 	case err := <-outcome:
 		if err != nil {
+			q.trace.answered(number, start, nil, outcomeOf(err))
 			fail(batch, outcomeOf(err))
 			return
 		}
+		q.trace.answered(number, start, future.Response(), nil)
 		answer(batch, future.Response())
 		if q.observe != nil {
 			q.observe(commands, len(entry), time.Since(start))
@@ -215,6 +219,7 @@ func (q *proposer) submit(batch []*Proposal) {
 	case <-timer.C:
 		// The clients are told the truth now. The next entry must still wait:
 		// one in flight keeps the order of a connection's commands.
+		q.trace.answered(number, start, nil, kv.Uncertain(context.DeadlineExceeded))
 		fail(batch, kv.Uncertain(context.DeadlineExceeded))
 		q.outlast(outcome)
 	}

@@ -56,7 +56,10 @@ type Config struct {
 	Password string // what AUTH asks for; empty: nothing
 	Version  string // of the program
 	LogLevel string // debug, info, warn or error
-	Pprof    bool   // serve Go's profiles over HTTP
+	// Trace are the topics whose messages and entries are followed from the start:
+	// some of eventlog.TraceTopics.
+	Trace []string
+	Pprof bool // serve Go's profiles over HTTP
 	// Insecure permits addresses that other machines reach, without TLS.
 	Insecure bool
 

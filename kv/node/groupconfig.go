@@ -41,6 +41,7 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 			Proposed: m.Proposed, Applied: m.Applied, Snapshot: m.Snapshot, ReadRound: m.ReadRound,
 			Restored: m.Restored, Replayed: m.Replayed, Leadership: m.Leadership,
 		},
+		Trace:   n.trace,
 		Logger:  n.log,
 		RaftLog: eventlog.Hclog(logger, eventlog.TopicReplication),
 	}

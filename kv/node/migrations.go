@@ -136,10 +136,17 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 
 func (n *Node) migrate(ctx context.Context, x shard.Migration, g *group.Group, run *driver) error {
 	pacer := &pacer{rate: migrationRate}
+	var last migrate.Step
 	err := migrate.Run(ctx, x, fsm.Source{Group: leader{g}}, n.target(x.To), moveRecord{n, run}, migrate.Options{
 		Progress: run.set,
-		Before:   func(step migrate.Step) { n.failpoint(ctx, string(step)) },
-		Pace:     func(bytes int) { pacer.pace(ctx, bytes) },
+		Before: func(step migrate.Step) {
+			if step != last {
+				last = step
+				n.log.Info("migration step", "topic", eventlog.TopicMigration, "group", x.From, "to", x.To, "epoch", x.Epoch, "step", string(step))
+			}
+			n.failpoint(ctx, string(step))
+		},
+		Pace: func(bytes int) { pacer.pace(ctx, bytes) },
 	})
 	if err == nil {
 		n.logFailure("a migration does not go on", x.From, nil)

@@ -26,12 +26,17 @@ import (
 // closeTimeout bounds an orderly end; a disk that hangs must not hold it up.
 const closeTimeout = 10 * time.Second
 
+// traceFiles is how many rotated files of the trace are kept: under full load the
+// last minutes, at rest the last hours.
+const traceFiles = 3
+
 // Node is a running server process. Several may run in one process, each with
 // its own folder and ports. Its methods may be called from any goroutine.
 type Node struct {
 	config    Config
 	lock      *os.File
 	events    *eventlog.Log
+	trace     *eventlog.Tracer
 	log       *slog.Logger
 	metrics   *metrics.Metrics
 	faults    *fault.Set // nil: they are not enabled
@@ -129,6 +134,11 @@ func (n *Node) start() error {
 		return err
 	}
 	n.log = n.events.Logger()
+	n.trace, err = eventlog.OpenTracer(eventlog.Options{Path: filepath.Join(n.config.Dir, "log", "trace.jsonl"), Node: n.config.ID, Keep: traceFiles})
+	if err != nil {
+		return err
+	}
+	n.trace.Follow(n.config.Trace)
 	n.log.Info("starting", "topic", "node", "version", n.config.Version, "pid", os.Getpid(), "dir", n.config.Dir,
 		"redis", n.config.Redis, "http", n.config.HTTP, "peer", n.config.Peer, "incarnation", n.identity.Incarnation, "cluster", n.identity.Cluster)
 	n.metrics = metrics.New(n.config.ID, n.config.Version)
@@ -157,7 +167,7 @@ func (n *Node) start() error {
 	}
 	n.redis = server.New(routes{n}, server.Options{
 		Addr: n.config.Redis, MaxClients: n.config.MaxClients, MaxValue: n.config.MaxValue,
-		Password: n.config.Password, Version: n.config.Version, Now: n.now, Faults: redisFaults{n}, Logger: n.log,
+		Password: n.config.Password, Version: n.config.Version, Now: n.now, Faults: redisFaults{n}, Logger: n.log, Trace: n.trace,
 	})
 	n.metrics.Watch(n.metricSources())
 	n.http = &http.Server{Handler: api.New(n, api.Options{
@@ -171,6 +181,7 @@ func (n *Node) start() error {
 	n.keep(wakeMoves, n.driveMigrations)
 	n.keep(wakeEvents, n.followMap)
 	n.keepers.Go(func() { n.keepReporting(n.ctx) })
+	n.keepers.Go(func() { n.watchStalls(n.ctx) })
 	n.keepers.Go(func() { n.learnFaults(n.ctx) })
 	n.tasks.Go(func() {
 		if err := n.redis.Serve(redis); err != nil {
@@ -310,6 +321,7 @@ func (n *Node) close() error {
 		errs = append(errs, n.transport.Close())
 	}
 	n.tasks.Wait()
+	errs = append(errs, n.trace.Close())
 	if n.faults != nil {
 		n.faults.Close()
 	}

@@ -64,6 +64,8 @@ type Options struct {
 	Early func() bool
 	// Stored, if set, is told of every durable append.
 	Stored func(entries, bytes int, took time.Duration)
+	// Wrote, if set, is told of the same, with the entries. It must not block.
+	Wrote func(logs []*raft.Log, took time.Duration)
 
 	// Medium is what the log is kept in. Nil: files in Dir.
 	Medium Medium
@@ -262,6 +264,9 @@ func (l *Log) write(logs []*raft.Log) error {
 	start := time.Now()
 	if err := l.guard.write("append", func() error { return l.store(logs) }); err != nil {
 		return err
+	}
+	if l.opts.Wrote != nil {
+		l.opts.Wrote(logs, time.Since(start))
 	}
 	if l.opts.Stored != nil {
 		size := 0

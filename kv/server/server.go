@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/eventlog"
 	"raftkv/shard/heat"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	Now          func() time.Time // the node's clock; nil: the machine's
 	Faults       Faults           // of RAFTKV.FAULT; nil: it is refused
 	Logger       *slog.Logger
+	Trace        *eventlog.Tracer // nil: no trace
 }
 
 // Defaults.

@@ -5,6 +5,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/command"
+	"raftkv/kv/eventlog"
 	"raftkv/kv/group"
 	"raftkv/kv/store"
 )
@@ -186,7 +187,21 @@ func (t *turn) finish(s *step, r *kv.Reply) {
 		}
 	}
 	c.server.Stats.count(s.spec, outcomeOf(r))
+	if r.Kind == kv.Error {
+		t.traceError(s, r)
+	}
 	c.reply(*r)
+}
+
+// traceError writes what a client is told instead of a result.
+func (t *turn) traceError(s *step, r *kv.Reply) {
+	at := eventlog.Place{Group: eventlog.NoGroup}
+	if s.run.group != nil {
+		at.Group = s.run.group.ID()
+	}
+	c := t.conn
+	c.server.opts.Trace.Line(eventlog.TopicClient, "error answered", at).Text("command", s.spec.Name).Uint("slot", uint64(s.slot)).
+		Text("error", string(r.Str)).Text("from", c.nc.RemoteAddr().String()).Took("took", time.Since(t.start)).Write()
 }
 
 // again executes a step that nothing came of because its slot was on its way to

@@ -84,7 +84,19 @@ func (b *beats) run(ctx context.Context) {
 // sendBeats sends heartbeats over one connection, as one request.
 func sendBeats(c *clientConn, all []*beat) {
 	sent := time.Now()
-	x := &exchange{conn: c, answered: func(payload []byte, err error) { settleBeats(all, payload, err) }}
+	x := &exchange{conn: c}
+	peer := nodeOf(all[0].target)
+	x.sending = func(number uint64) {
+		if c.t.tracesBeats(number) {
+			c.t.traceBeats("sent", number, peer, groupsOf(all))
+		}
+	}
+	x.answered = func(payload []byte, err error) {
+		if err == nil && c.t.tracesBeats(x.id) {
+			c.t.traceBeats("returned", x.id, peer, "")
+		}
+		settleBeats(all, payload, err)
+	}
 	err := c.start(x, methodBeats, 0, func(dst []byte) []byte {
 		for _, b := range all {
 			b.sent = sent
@@ -139,6 +151,10 @@ func (g *Group) beat(id raft.ServerID, target raft.ServerAddress, args *raft.App
 
 // beats executes the heartbeats of a message, and answers them in one.
 func (s *serverConn) beats(f frame) {
+	traced := s.t.tracesBeats(f.id)
+	if traced {
+		s.t.traceBeats("received", f.id, s.peer, "")
+	}
 	var out []byte
 	in := &coder{b: f.payload}
 	for len(in.b) > 0 {
@@ -157,6 +173,9 @@ func (s *serverConn) beats(f frame) {
 			payload = answered
 		}
 		out = putBytes(putNumber(out, uint64(kind)), payload)
+	}
+	if traced {
+		s.t.traceBeats("answered", f.id, s.peer, "")
 	}
 	s.respond(f)(out, nil)
 }

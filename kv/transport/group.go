@@ -98,8 +98,8 @@ func (g *Group) AppendEntries(id raft.ServerID, target raft.ServerAddress, args 
 	}
 	sent := time.Now()
 	honest := g.honest(args)
-	x, err := c.send(methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, id, honest) })
-	if err != nil {
+	x := &exchange{conn: c, done: make(chan struct{}), sending: g.sendingAppend(id, honest)}
+	if err := c.start(x, methodAppend, g.id, func(dst []byte) []byte { return encodeAppend(dst, id, honest) }); err != nil {
 		return err
 	}
 	return g.finishAppend(bulkTimeout, x, id, sent, args, resp)
@@ -109,10 +109,11 @@ func (g *Group) finishAppend(timeout time.Duration, x *exchange, id raft.ServerI
 	ctx, cancel := context.WithTimeout(g.ctx, timeout)
 	defer cancel()
 	payload, err := x.wait(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = decodeAppendAnswer(payload, resp)
 	}
-	if err := decodeAppendAnswer(payload, resp); err != nil {
+	g.traceAppendReturned(x.id, id, sent, args, resp, err)
+	if err != nil {
 		return err
 	}
 	g.acknowledge(id, sent, args, resp)
@@ -166,23 +167,26 @@ func isHeartbeat(a *raft.AppendEntriesRequest) bool {
 }
 
 // roundTrip sends a small request and waits for its answer.
-func (g *Group) roundTrip(target raft.ServerAddress, m method, build func([]byte) []byte) ([]byte, error) {
+func (g *Group) roundTrip(id raft.ServerID, target raft.ServerAddress, m method, args any, build func([]byte) []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(g.ctx, urgentTimeout)
 	defer cancel()
 	c, err := g.t.peer(string(target)).urgent.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	x, err := c.send(m, g.id, build)
-	if err != nil {
+	sent := time.Now()
+	x := &exchange{conn: c, done: make(chan struct{}), sending: func(number uint64) { g.traceSent(number, id, args) }}
+	if err := c.start(x, m, g.id, build); err != nil {
 		return nil, err
 	}
-	return x.wait(ctx)
+	payload, err := x.wait(ctx)
+	g.traceReturned(x.id, id, sent, args, payload, err)
+	return payload, err
 }
 
 // RequestVote asks for a vote.
 func (g *Group) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	payload, err := g.roundTrip(target, methodVote, func(dst []byte) []byte { return encodeVote(dst, id, args) })
+	payload, err := g.roundTrip(id, target, methodVote, args, func(dst []byte) []byte { return encodeVote(dst, id, args) })
 	if err != nil {
 		return err
 	}
@@ -191,7 +195,7 @@ func (g *Group) RequestVote(id raft.ServerID, target raft.ServerAddress, args *r
 
 // RequestPreVote asks whether a vote would be given.
 func (g *Group) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	payload, err := g.roundTrip(target, methodPreVote, func(dst []byte) []byte { return encodePreVote(dst, id, args) })
+	payload, err := g.roundTrip(id, target, methodPreVote, args, func(dst []byte) []byte { return encodePreVote(dst, id, args) })
 	if err != nil {
 		return err
 	}
@@ -200,7 +204,7 @@ func (g *Group) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args
 
 // TimeoutNow makes a follower start an election, to hand leadership over.
 func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
-	payload, err := g.roundTrip(target, methodTimeoutNow, func(dst []byte) []byte { return encodeTimeoutNow(dst, id, args) })
+	payload, err := g.roundTrip(id, target, methodTimeoutNow, args, func(dst []byte) []byte { return encodeTimeoutNow(dst, id, args) })
 	if err != nil {
 		return err
 	}
@@ -209,46 +213,53 @@ func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *ra
 
 // InstallSnapshot streams a snapshot over a connection of its own.
 func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	nc, err := g.t.dial(string(target), false)
-	if err != nil {
-		return err
-	}
-	stop := context.AfterFunc(g.ctx, func() { nc.Close() })
-	defer stop()
-	defer nc.Close()
-	head := appendFrame(nil, frame{kind: request, method: methodSnapshot, group: g.id}, func(dst []byte) []byte {
-		return encodeSnapshot(dst, id, args)
-	})
-	nc.SetDeadline(time.Now().Add(snapshotStall))
-	if _, err := nc.Write(head); err != nil {
-		return err
-	}
-	buf, chunk := make([]byte, chunkSize), make([]byte, 0, chunkHeader+chunkSize)
-	for left := args.Size; left > 0; {
-		n, err := io.ReadFull(data, buf[:min(int64(len(buf)), left)])
-		if err != nil {
-			return fmt.Errorf("read the snapshot: %w", err)
-		}
-		nc.SetDeadline(time.Now().Add(snapshotStall))
-		if _, err := nc.Write(appendChunk(chunk, buf[:n])); err != nil {
-			return fmt.Errorf("send the snapshot to %s: %w", id, err)
-		}
-		left -= int64(n)
-	}
-	nc.SetDeadline(time.Now().Add(installTimeout))
-	f, err := readFrame(bufio.NewReader(nc))
-	if err != nil {
-		return fmt.Errorf("%s has not confirmed the snapshot: %w", id, err)
-	}
-	payload, err := f.result()
+	number, sent := g.t.numbers.Add(1), time.Now()
+	g.traceSent(number, id, args)
+	payload, err := g.sendSnapshot(number, id, target, args, data)
+	g.traceReturned(number, id, sent, args, payload, err)
 	if err != nil {
 		return err
 	}
 	return decodeSnapshotAnswer(payload, resp)
 }
 
-// execute hands a request to raft and returns raft's answer.
-func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, error) {
+func (g *Group) sendSnapshot(number uint64, id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, data io.Reader) ([]byte, error) {
+	nc, err := g.t.dial(string(target), false)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(g.ctx, func() { nc.Close() })
+	defer stop()
+	defer nc.Close()
+	head := appendFrame(nil, frame{kind: request, method: methodSnapshot, group: g.id, id: number}, func(dst []byte) []byte {
+		return encodeSnapshot(dst, id, args)
+	})
+	nc.SetDeadline(time.Now().Add(snapshotStall))
+	if _, err := nc.Write(head); err != nil {
+		return nil, err
+	}
+	buf, chunk := make([]byte, chunkSize), make([]byte, 0, chunkHeader+chunkSize)
+	for left := args.Size; left > 0; {
+		n, err := io.ReadFull(data, buf[:min(int64(len(buf)), left)])
+		if err != nil {
+			return nil, fmt.Errorf("read the snapshot: %w", err)
+		}
+		nc.SetDeadline(time.Now().Add(snapshotStall))
+		if _, err := nc.Write(appendChunk(chunk, buf[:n])); err != nil {
+			return nil, fmt.Errorf("send the snapshot to %s: %w", id, err)
+		}
+		left -= int64(n)
+	}
+	nc.SetDeadline(time.Now().Add(installTimeout))
+	f, err := readFrame(bufio.NewReader(nc))
+	if err != nil {
+		return nil, fmt.Errorf("%s has not confirmed the snapshot: %w", id, err)
+	}
+	return f.result()
+}
+
+// execute hands a request of node from to raft and returns raft's answer.
+func (g *Group) execute(ctx context.Context, from string, f frame, data io.Reader) ([]byte, error) {
 	target, command, err := decodeRequest(f.method, f.payload)
 	if err != nil {
 		return nil, err
@@ -258,6 +269,8 @@ func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, e
 		// replica has no part in that and must not speak for it.
 		return nil, fmt.Errorf("the replica here is %s, not %s", g.replica, target)
 	}
+	began := time.Now()
+	g.traceReceived(f.id, from, command)
 	responses := make(chan raft.RPCResponse, 1)
 	rpc := raft.RPC{Command: command, RespChan: responses}
 	if s, ok := command.(*raft.InstallSnapshotRequest); ok {
@@ -274,6 +287,7 @@ func (g *Group) execute(ctx context.Context, f frame, data io.Reader) ([]byte, e
 	if err == nil {
 		err = g.vouch(command)
 	}
+	g.traceAnswered(f.id, from, began, command, payload, err)
 	return payload, err
 }
 

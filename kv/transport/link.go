@@ -195,7 +195,6 @@ type clientConn struct {
 	buf     []byte
 
 	mu      sync.Mutex
-	next    uint64
 	pending map[uint64]*exchange
 	err     error // why it is closed
 }
@@ -210,6 +209,8 @@ type exchange struct {
 	// answered, if set, is called instead of closing done, by the goroutine that
 	// reads the connection: it must not block.
 	answered func(payload []byte, err error)
+	// sending, if set, is called before the request leaves.
+	sending func(number uint64)
 }
 
 // finish hands over the answer.
@@ -245,10 +246,12 @@ func (c *clientConn) start(x *exchange, m method, group uint32, build func([]byt
 		defer c.mu.Unlock()
 		return c.err
 	}
-	c.next++
-	x.id = c.next
+	x.id = c.t.numbers.Add(1)
 	c.pending[x.id] = x
 	c.mu.Unlock()
+	if x.sending != nil {
+		x.sending(x.id)
+	}
 
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()

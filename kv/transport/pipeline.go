@@ -46,8 +46,8 @@ func (g *Group) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddres
 func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	f := &appendFuture{start: time.Now(), args: args, resp: resp, done: make(chan struct{})}
 	honest := p.group.honest(args)
-	x, err := p.conn.send(methodAppend, p.group.id, func(dst []byte) []byte { return encodeAppend(dst, p.target, honest) })
-	if err != nil {
+	x := &exchange{conn: p.conn, done: make(chan struct{}), sending: p.group.sendingAppend(p.target, honest)}
+	if err := p.conn.start(x, methodAppend, p.group.id, func(dst []byte) []byte { return encodeAppend(dst, p.target, honest) }); err != nil {
 		return nil, err
 	}
 	f.exchange = x

@@ -23,6 +23,7 @@ const maxCalls = 256
 type serverConn struct {
 	t      *Transport
 	nc     net.Conn
+	peer   string // the node that has dialed
 	r      *bufio.Reader
 	ctx    context.Context // ends with the connection
 	queues map[uint32]chan frame
@@ -93,6 +94,7 @@ func (s *serverConn) welcome() error {
 	if err != nil {
 		return err
 	}
+	s.peer = h.node
 	if s.t.opts.Wrap != nil && !h.control {
 		s.nc = s.t.opts.Wrap(s.nc, func() string { return h.node })
 		s.nc.SetDeadline(time.Now().Add(dialTimeout))
@@ -148,7 +150,7 @@ func (s *serverConn) raft(f frame) {
 		s.respond(f)(nil, s.noReplica(f.group))
 		return
 	}
-	s.respond(f)(g.execute(s.ctx, f, nil))
+	s.respond(f)(g.execute(s.ctx, s.peer, f, nil))
 }
 
 // snapshot executes an InstallSnapshot, whose data follows its frame. It tells
@@ -160,7 +162,7 @@ func (s *serverConn) snapshot(f frame) bool {
 		return false
 	}
 	data := &chunkReader{r: &progressReader{nc: s.nc, r: s.r}}
-	payload, err := g.execute(s.ctx, f, data)
+	payload, err := g.execute(s.ctx, s.peer, f, data)
 	s.t.complain(s.nc, data.err)
 	s.nc.SetReadDeadline(time.Time{})
 	s.respond(f)(payload, err)

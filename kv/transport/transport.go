@@ -17,9 +17,12 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv/eventlog"
 )
 
 // Handler answers a call of another node. An error that is a kv.ReplyError
@@ -39,6 +42,7 @@ type Options struct {
 	// Network is what the transport listens and dials on. Nil: TCP.
 	Network Network
 	Logger  *slog.Logger
+	Trace   *eventlog.Tracer // nil: no trace
 
 	// Wrap, if set, is where faults are injected: it stands around each connection
 	// but those for Control. node tells who is at the other end, "" if that is not
@@ -57,6 +61,10 @@ type Transport struct {
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 	beats    *beats
+	// numbers counts requests from when the process began, in microseconds since
+	// 1970: so no two of this node's have the same number, and a trace can tell
+	// which message arrived.
+	numbers atomic.Uint64
 
 	mu     sync.Mutex
 	groups map[uint32]*Group
@@ -85,6 +93,7 @@ func Listen(opts Options) (*Transport, error) {
 		served:   make(map[net.Conn]struct{}),
 		beats:    newBeats(),
 	}
+	t.numbers.Store(uint64(time.Now().UnixMicro()))
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.wait.Go(t.accept)
 	t.wait.Go(func() { t.beats.run(t.ctx) })

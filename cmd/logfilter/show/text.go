@@ -84,3 +84,8 @@ func appendAttrs(b []byte, e *event.Event) []byte {
 	})
 	return b
 }
+
+// Text is the message of an event and its other fields, as a line shows them.
+func Text(e *event.Event) string {
+	return string(appendAttrs(appendSafe(nil, e.Msg), e))
+}

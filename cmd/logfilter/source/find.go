@@ -72,9 +72,16 @@ func Find(args []string) ([]Stream, error) {
 // nodeLog is where a node's log lies in its data folder.
 var nodeLog = filepath.Join("log", "node.jsonl")
 
+// nodeLogs are that and the node's trace.
+var nodeLogs = filepath.Join("log", "*.jsonl*")
+
+// Trace is the name of the file with a node's trace, which has many more lines than
+// its log: see eventlog.Tracer.
+const Trace = "trace.jsonl"
+
 func inFolder(dir string) ([]string, error) {
-	for _, pattern := range []string{nodeLog, filepath.Join("*", nodeLog)} {
-		found, err := filepath.Glob(filepath.Join(quoteGlob(dir), pattern+"*"))
+	for _, pattern := range []string{nodeLogs, filepath.Join("*", nodeLogs)} {
+		found, err := filepath.Glob(filepath.Join(quoteGlob(dir), pattern))
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +158,7 @@ func nodeOf(base string) string {
 	if base == Stdin {
 		return "stdin"
 	}
-	if abs, err := filepath.Abs(base); err == nil && strings.HasSuffix(base, "node.jsonl") {
+	if abs, err := filepath.Abs(base); err == nil && strings.HasSuffix(base, ".jsonl") {
 		if parent := filepath.Dir(abs); filepath.Base(parent) == "log" {
 			return filepath.Base(filepath.Dir(parent))
 		}

@@ -1,0 +1,56 @@
+package node
+
+import (
+	"context"
+	"time"
+)
+
+// Trace sets which topics the node's trace follows, unless topics is nil, and
+// returns those that it follows.
+func (n *Node) Trace(topics []string) []string {
+	if topics != nil {
+		n.trace.Follow(topics)
+		n.log.Info("the trace follows other topics", "topic", "log", "topics", topics)
+	}
+	return append([]string{}, n.trace.Topics()...)
+}
+
+const (
+	// stallTick is how often the node looks whether it runs. It is one of the full
+	// intervals at which heartbeats go out, so that at rest it wakes nobody.
+	stallTick = 200 * time.Millisecond
+	// stallLimit is how late the tick must be to be worth a line: as late as makes
+	// others elect a new leader, and later than a busy machine makes it.
+	stallLimit = 500 * time.Millisecond
+	// jumpLimit is by how much the wall clock must have moved against the other one.
+	jumpLimit = 50 * time.Millisecond
+)
+
+// watchStalls writes into the log that the process did not run for a while, which it
+// alone can prove: it was paused, its machine was, or others had the processors. And
+// that somebody set the clock, by which logs of several nodes are put together.
+func (n *Node) watchStalls(ctx context.Context) {
+	last := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for {
+		now := time.Now()
+		due := stallTick - time.Duration(now.UnixNano())%stallTick
+		timer.Reset(due)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		now = time.Now()
+		wall, ran := now.Round(0).Sub(last.Round(0)), now.Sub(last)
+		if late := ran - stallTick; late > stallLimit {
+			n.log.Warn("the process did not run", "topic", "node", "from", last.UTC().Format(time.RFC3339Nano), "for", ran.Round(time.Millisecond).String())
+		}
+		if jump := wall - ran; jump > jumpLimit || jump < -jumpLimit {
+			n.log.Warn("the machine's clock was set", "topic", "node", "by", jump.Round(time.Millisecond).String())
+		}
+		last = now
+	}
+}
