@@ -102,7 +102,7 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 		p.lines = []string{"bridge LEADER", "pause LEADER"}
 		p.last, p.after = between(500*ms, 1000*ms), between(1000*ms, 2000*ms)
 	case Failovers:
-		p.lines = []string{[]string{"pause LEADER", "kill LEADER"}[rnd.IntN(2)], "slow-fsync OTHERS 60ms"}
+		p.lines = []string{"kill LEADER", "slow-fsync OTHERS 80ms"}
 		p.last = between(800*ms, 1500*ms)
 	case Migrations:
 		p.move, p.gap, p.last = true, p.gap/4, 0
