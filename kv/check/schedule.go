@@ -53,6 +53,14 @@ func ParseClasses(words []string) ([]Class, error) {
 	return slices.Compact(out), nil
 }
 
+// WithoutProcesses leaves out the classes that kill or pause processes, which only a
+// cluster on this machine can have.
+func WithoutProcesses(classes []Class) []Class {
+	return slices.DeleteFunc(slices.Clone(classes), func(c Class) bool {
+		return c == Kills || c == Pauses || c == Elections || c == Failovers
+	})
+}
+
 // ClassNames lists the classes for a person.
 func ClassNames() string {
 	var out []string
