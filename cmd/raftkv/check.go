@@ -156,6 +156,9 @@ func (o *checkOptions) find(ctx context.Context) error {
 			return err
 		}
 	}
+	if local == nil {
+		c.Classes = check.WithoutProcesses(c.Classes)
+	}
 	c.Breaker = check.NewBreaker(local, c.HTTP, c.Password)
 	if err := c.Breaker.Enabled(ctx); err != nil {
 		return fmt.Errorf("faults cannot be injected, so take --faults none or other nodes: %w", err)

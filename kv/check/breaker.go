@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"raftkv/kv"
@@ -29,19 +30,25 @@ func NewBreaker(local *launch.Cluster, addrs []string, password string) *Breaker
 // errNotLocal is why processes of other machines' clusters are not broken.
 var errNotLocal = errors.New("only processes of a cluster on this machine can be broken")
 
-// Break lets the cluster have faults for a while, begun one after the other, undoes
-// them, and brings back the nodes that ended of them. Those of nodes last longer by
+// Break lets the cluster have faults for a while, begun one after the other (those of
+// nodes that follow each other at the same time), undoes them, and brings back the nodes that ended of them. Those of nodes last longer by
 // after. It returns as soon as ctx ends; then Heal must be called.
 func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last, after time.Duration) error {
 	var noted []string
-	for _, f := range faults {
-		id, err := b.begin(ctx, f, last+after)
+	for len(faults) > 0 {
+		// A node that is asked waits for all others, and one may hang.
+		n := 1
+		for !faults[0].OfProcess() && n < len(faults) && !faults[n].OfProcess() {
+			n++
+		}
+		ids, err := b.beginAll(ctx, faults[:n], last+after)
 		if err != nil {
 			return err
 		}
-		if f.OfProcess() {
-			noted = append(noted, id)
+		if faults[0].OfProcess() {
+			noted = append(noted, ids...)
 		}
+		faults = faults[n:]
 	}
 	sleep(ctx, last)
 	if ctx.Err() != nil {
@@ -54,6 +61,17 @@ func (b *Breaker) Break(ctx context.Context, faults []fault.Fault, last, after t
 	}
 	sleep(ctx, after)
 	return err
+}
+
+// beginAll begins faults at the same time.
+func (b *Breaker) beginAll(ctx context.Context, faults []fault.Fault, last time.Duration) ([]string, error) {
+	ids, errs := make([]string, len(faults)), make([]error, len(faults))
+	var all sync.WaitGroup
+	for i, f := range faults {
+		all.Go(func() { ids[i], errs[i] = b.begin(ctx, f, last) })
+	}
+	all.Wait()
+	return ids, errors.Join(errs...)
 }
 
 // begin begins a fault and returns its id. Those of processes stay until they are

@@ -141,8 +141,8 @@ func (r *run) settle(ctx context.Context, w *window) {
 	w.close()
 	complete := r.keeper.readAll(ctx, w)
 	r.archive.add(w.ops)
-	before := len(r.report.Problems)
 	r.mu.Lock()
+	before := len(r.report.Problems)
 	r.report.judge(w.number, w.ops, r.config.Patience, r.config.Out)
 	if !complete {
 		r.report.undecided(Acknowledged, fmt.Sprintf("the keys of window %d could not be read in the end", w.number))
@@ -194,6 +194,8 @@ func (r *run) heal(ctx context.Context) bool {
 			prober.close()
 		}
 	}
+	r.mu.Lock() // windows are still being judged
+	defer r.mu.Unlock()
 	r.report.Healed = seconds(time.Since(start))
 	if err != nil {
 		r.report.wrong(Problem{Check: Serving, Text: fmt.Sprintf("the cluster does not serve %v after all faults were healed: %v", r.config.Within, err)})

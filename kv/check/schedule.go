@@ -53,6 +53,14 @@ func ParseClasses(words []string) ([]Class, error) {
 	return slices.Compact(out), nil
 }
 
+// WithoutProcesses leaves out the classes that kill or pause processes, which only a
+// cluster on this machine can have.
+func WithoutProcesses(classes []Class) []Class {
+	return slices.DeleteFunc(slices.Clone(classes), func(c Class) bool {
+		return c == Kills || c == Pauses || c == Elections || c == Failovers
+	})
+}
+
 // ClassNames lists the classes for a person.
 func ClassNames() string {
 	var out []string
@@ -102,7 +110,7 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 		p.lines = []string{"bridge LEADER", "pause LEADER"}
 		p.last, p.after = between(500*ms, 1000*ms), between(1000*ms, 2000*ms)
 	case Failovers:
-		p.lines = []string{[]string{"pause LEADER", "kill LEADER"}[rnd.IntN(2)], "slow-fsync OTHERS 60ms"}
+		p.lines = []string{"kill LEADER", "slow-fsync OTHERS 80ms"}
 		p.last = between(800*ms, 1500*ms)
 	case Migrations:
 		p.move, p.gap, p.last = true, p.gap/4, 0

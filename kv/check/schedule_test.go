@@ -63,6 +63,9 @@ func TestParseClasses(t *testing.T) {
 	if got, err := ParseClasses([]string{"all"}); err != nil || len(got) != len(Classes) {
 		t.Errorf("all: %v, %v", got, err)
 	}
+	if got := WithoutProcesses([]Class{Kills, Disks, Failovers}); !slices.Equal(got, []Class{Disks}) {
+		t.Errorf("without processes: %v", got)
+	}
 	for _, text := range []string{"rain", "", "kill,none", "slow-fsync LEADER soon"} {
 		if got, err := ParseClasses(strings.Split(text, ",")); err == nil {
 			t.Errorf("%q: %v", text, got)

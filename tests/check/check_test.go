@@ -102,7 +102,7 @@ func judgeAgain(t *testing.T, report *check.Report) {
 
 // TestSafe tries all that finds broken rules, and more, on clusters without any.
 func TestSafe(t *testing.T) {
-	runs := []tooth{{faults: "all", flags: "--for 8s"}}
+	runs := []tooth{{faults: "all", flags: "--for 6s"}}
 	if os.Getenv("RAFTKV_TEST_ALL") != "" {
 		for _, tooth := range teeth {
 			tooth.flags += " --for 20s"
