@@ -11,7 +11,7 @@ import (
 )
 
 // extensions are commands that redis-server 7.0 does not have.
-var extensions = []string{"delifeq", "raftkv.once"}
+var extensions = []string{"delifeq", "raftkv.fault", "raftkv.once"}
 
 // COMMAND's table must be true: clients route and retry by it.
 func TestTableLikeRedis(t *testing.T) {

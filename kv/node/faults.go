@@ -77,6 +77,9 @@ func (n *Node) nodeAt(peer string) string {
 			return info.ID
 		}
 	}
+	if name, ok := n.peerNames.Load(peer); ok {
+		return name.(string) // no map has come yet
+	}
 	return ""
 }
 
@@ -120,6 +123,7 @@ func (n *Node) Fault(ctx context.Context, line string, noted bool) (out kv.Fault
 	var failed []error
 	for _, a := range n.controlAll(ctx, callFault, payload) {
 		switch {
+		case a.err == nil && f.Once() && !f.Concerns(a.node):
 		case a.err == nil:
 			out.Nodes = append(out.Nodes, a.node)
 			out.Result = cmp.Or(out.Result, string(a.answer))
@@ -224,7 +228,7 @@ func (n *Node) serveFaultCall(method uint8, payload []byte) ([]byte, error) {
 	case callFaults:
 		return json.Marshal(n.faults.List())
 	case callLasting:
-		return json.Marshal(n.faults.Lasting())
+		return json.Marshal(lasting{Node: n.config.ID, Orders: n.faults.Lasting()})
 	}
 	var order fault.Order
 	if err := json.Unmarshal(payload, &order); err != nil {
@@ -232,6 +236,12 @@ func (n *Node) serveFaultCall(method uint8, payload []byte) ([]byte, error) {
 	}
 	result, err := n.faults.Start(order)
 	return []byte(result), err
+}
+
+// lasting is a node's answer to callLasting.
+type lasting struct {
+	Node   string        `json:"node"`
+	Orders []fault.Order `json:"orders"`
 }
 
 // learnFaults asks the others for the faults that this node has had before it ended:
@@ -247,11 +257,12 @@ func (n *Node) learnFaults(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		answer, err := n.transport.Control(ctx, peer, callLasting, nil)
 		cancel()
-		var orders []fault.Order
-		if err != nil || json.Unmarshal(answer, &orders) != nil {
+		var has lasting
+		if err != nil || json.Unmarshal(answer, &has) != nil {
 			continue
 		}
-		for _, order := range orders {
+		n.peerNames.Store(peer, has.Node)
+		for _, order := range has.Orders {
 			if _, err := n.faults.Start(order); err != nil {
 				n.log.Warn("a fault that others have could not begin", "topic", "fault", "fault", order.Fault, "error", err)
 			}

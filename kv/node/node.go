@@ -40,6 +40,7 @@ type Node struct {
 	log       *slog.Logger
 	metrics   *metrics.Metrics
 	faults    *fault.Set // nil: they are not enabled
+	peerNames sync.Map   // peer address -> node id, for faults: learnFaults's
 	transport *transport.Transport
 	redis     *server.Server
 	http      *http.Server

@@ -21,6 +21,7 @@ type nodes struct {
 	t    *testing.T
 	base int // port
 	all  map[string]*Node
+	edit func(*Config) // what else the nodes are configured with, or nil
 }
 
 const mostNodes = 4
@@ -50,6 +51,9 @@ func (c *nodes) open(i int, dir string) *Node {
 		config.Bootstrap = true
 	} else {
 		config.Join = []string{c.addr(2, 1)}
+	}
+	if c.edit != nil {
+		c.edit(&config)
 	}
 	n, err := Open(config)
 	if err != nil {

@@ -128,7 +128,6 @@ func (t *Transport) accept() {
 }
 
 func (t *Transport) forget(nc net.Conn) {
-	nc.Close()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.served, nc)

@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"raftkv/kv"
+)
+
+// A node whose faults are not enabled cannot be broken, by whatever way.
+func TestFaultsMustBeEnabled(t *testing.T) {
+	c := newNodes(t)
+	n := c.open(1, t.TempDir())
+	refusedBy := func(what string, err error) {
+		t.Helper()
+		if reply, ok := err.(kv.ReplyError); !ok || reply.Code() != "ERR" || !strings.Contains(err.Error(), "--enable-faults") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	ctx := t.Context()
+	_, err := n.Fault(ctx, "drop 1%", false)
+	refusedBy("an order", err)
+	_, err = n.Heal(ctx, "")
+	refusedBy("heal", err)
+	_, err = n.Faults(ctx)
+	refusedBy("a list", err)
+	_, err = redisFaults{n}.Order(ctx, []string{"drop", "1%"})
+	refusedBy("RAFTKV.FAULT", err)
+	_, err = n.transport.Control(ctx, n.config.Peer, callFault, []byte(`{"id":"a","fault":"drop 1%"}`))
+	refusedBy("a call of another node", err)
+	if n.transportOptions().Wrap != nil || n.diskFaults(1) != nil {
+		t.Error("faults stand around what is not to be broken")
+	}
+	if s := n.Status(ctx); s.Faults == nil || len(s.Faults) != 0 {
+		t.Errorf("the status has %+v", s.Faults)
+	}
+}
+
+func TestFaultOrders(t *testing.T) {
+	c := newNodes(t)
+	c.edit = func(config *Config) { config.Faults = true }
+	n := c.open(1, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for line, says := range map[string]string{
+		"explode":          "there is no fault",
+		"cut n1 n2":        "there is no node \"n2\"",
+		"kill n1":          "raftkv fault kill n1",
+		"flip-log n1 9":    "no replica of that group",
+		"flip-snapshot n1": "no snapshot yet",
+	} {
+		if st, err := n.Fault(ctx, line, false); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %+v, %v", line, st, err)
+		}
+	}
+	if _, err := n.Fault(ctx, "drop 1%", true); err == nil {
+		t.Error("a fault is noted that nobody but the nodes can carry out")
+	}
+	st, err := n.Fault(ctx, "clock n1 +1h for 1h", false)
+	if err != nil || st.ID == "" || st.UntilMS-st.StartedMS != time.Hour.Milliseconds() || fmt.Sprint(st.Nodes) != "[n1]" {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	if d := time.Until(n.now()); d < 59*time.Minute {
+		t.Errorf("the clock is off by %v", d)
+	}
+	if noted, err := n.Fault(ctx, "kill n1", true); err != nil || len(n.Status(ctx).Faults) != 2 {
+		t.Errorf("noted: %+v, %v", noted, err)
+	}
+	if healed, err := n.Heal(ctx, st.ID); err != nil || len(healed) != 1 {
+		t.Errorf("healed %q, %v", healed, err)
+	}
+	if _, err := n.Heal(ctx, st.ID); err == nil {
+		t.Error("what is over was healed")
+	}
+	r := redisFaults{n}
+	for _, step := range []struct{ words, says string }{
+		{"LIST", "kill n1"}, {"HEAL", "[kill n1]"}, {"List", "[]"}, {"DROP 1% FOR 1m SEED 3", "drop 1% for 1m seed 3"}, {"heal", "drop"},
+	} {
+		if lines, err := r.Order(ctx, strings.Fields(step.words)); err != nil || !strings.Contains(fmt.Sprint(lines), step.says) {
+			t.Errorf("RAFTKV.FAULT %s: %q, %v", step.words, lines, err)
+		}
+	}
+}
