@@ -46,7 +46,7 @@ func ParseTraceTopics(text string) ([]string, error) {
 const (
 	// traceDelay is how long a line may wait in memory for others to be written with
 	// it. That is what is lost when a process is killed.
-	traceDelay = 10 * time.Millisecond
+	traceDelay = 100 * time.Millisecond
 	// traceFull is how many bytes are written without waiting, and traceBound how many
 	// wait at most when the disk does not keep up: beyond, lines are dropped.
 	traceFull, traceBound = 256 << 10, 4 << 20

@@ -96,7 +96,7 @@ func appendName(list, name []byte) []byte {
 	if len(list) > 0 {
 		list = append(list, ' ')
 	}
-	return append(list, bytes.ReplaceAll(name[:min(len(name), 256)], []byte(" "), []byte("_"))...)
+	return append(list, spaceless(name[:min(len(name), 256)])...)
 }
 
 // traceStored writes that entries are on this replica's disk.
@@ -112,4 +112,12 @@ func (g *Group) traceApplied(logs []*raft.Log, waited, took time.Duration) {
 	last := logs[len(logs)-1]
 	g.config.Trace.Line(eventlog.TopicCommit, "applied", eventlog.Place{Group: g.config.ID, Term: last.Term, Index: last.Index}).
 		Uint("entries", uint64(len(logs))).Took("waited", waited).Took("took", took).Write()
+}
+
+// spaceless returns a name that can stand in a list: with _ for its spaces.
+func spaceless(name []byte) []byte {
+	if bytes.IndexByte(name, ' ') < 0 {
+		return name
+	}
+	return bytes.ReplaceAll(name, []byte(" "), []byte("_"))
 }

@@ -5,6 +5,7 @@ set -eu
 bin=${RAFTKV:-.build/raftkv} port=${PORT:-27301} clients=${1:-64} rounds=${2:-5}
 dir=$(mktemp -d)
 trap '"$bin" down --data "$dir" >/dev/null; rm -rf "$dir"' EXIT
+trap "exit 1" INT TERM
 "$bin" up --detach --data "$dir" --redis-port $port --http-port $((port + 3)) --peer-port $((port + 6)) >/dev/null
 addrs=127.0.0.1:$port,127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2))
 trace() {

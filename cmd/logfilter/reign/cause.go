@@ -73,7 +73,7 @@ func (r *Reader) settle(g *Group) {
 // missed returns when a leader was there at the least, whose process has ended: its
 // log may end long before it did. 0 if nothing tells.
 func (r *Reader) missed(x *Reign, next int64) int64 {
-	if dead, _, _ := r.deathOf(x, next); !dead {
+	if dead, _, _ := r.deathOf(x, next); !dead || x.said {
 		return 0
 	}
 	if f := r.faultOf(x.Node, x.To, next); f != nil {
@@ -194,7 +194,7 @@ func (r *Reader) deathOf(old *Reign, to int64) (ended bool, text string, at int6
 			return true, old.Node + " stopped in order", p.last
 		case again && p.last <= to:
 			return true, old.Node + "'s process ended without a word", p.last
-		case !again && p.last <= to && r.last-p.last > before:
+		case !again && !old.said && p.last <= to && r.last-p.last > before:
 			return true, old.Node + "'s log ends", p.last
 		}
 	}

@@ -26,7 +26,7 @@ func (r *Reader) Event(e *event.Event) {
 		r.fault(e)
 	case e.Msg == sayStalled:
 		r.stalled(e)
-	case e.Group.Set:
+	default: // a program with one group does not number it
 		r.lead(e)
 	}
 }
@@ -92,6 +92,9 @@ func (r *Reader) lead(e *event.Event) {
 			r.reigns[i].Term = e.Term.Value
 		}
 	case sayFollows:
+		if i, leads := r.open[key]; leads {
+			r.reigns[i].said = true
+		}
 		r.close(key, e.Time)
 	}
 	of := ""

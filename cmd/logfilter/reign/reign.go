@@ -22,6 +22,7 @@ type Reign struct {
 	Ended bool
 	// Late is when a node that did not know of its end has learned of it; 0 if it did.
 	Late int64
+	said bool // the node itself said that it leads no more
 
 	// Cause is why the one before it ended, in a few words; Proof are the lines that
 	// say so.
