@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"raftkv/kv"
 	"raftkv/kv/eventlog"
 )
 
@@ -50,9 +50,9 @@ func (r *raftkvCluster) movesBetween(from, to time.Time) (out moves, err error) 
 	err = r.eachEvent(from, func(e eventlog.Event) {
 		switch {
 		case e.Time.After(to):
-		case e.Topic == eventlog.TopicMembership && strings.HasPrefix(e.Msg, "move slots "):
+		case e.Attrs["kind"] == "start-migration":
 			out.migrations++
-		case e.Topic == eventlog.TopicLeadership && strings.HasPrefix(e.Msg, "let ") && strings.Contains(e.Msg, " lead group "):
+		case e.Attrs["kind"] == string(kv.EventLetLead):
 			out.leaders++
 		}
 	})
