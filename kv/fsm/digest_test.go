@@ -2,6 +2,8 @@ package fsm
 
 import (
 	"io"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -85,5 +87,27 @@ func TestDigest(t *testing.T) {
 	d, err := a.Digest()
 	if err != nil || d.Index != 5 || d.Term != 3 || d.Keys != 2 || len(d.Slots) != 1 || !d.Slots[0].Serves() {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// A digest may be taken while raft takes a snapshot: each image rests by itself.
+func TestImagesArePacedApart(t *testing.T) {
+	var paces atomic.Int64
+	f := New(Options{Group: 1, SnapshotPace: func() func(int) {
+		paces.Add(1)
+		blocks := 0 // shared by two images it would be a race
+		return func(int) { blocks++ }
+	}})
+	var writing sync.WaitGroup
+	for range 2 {
+		writing.Go(func() {
+			if _, err := f.Digest(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writing.Wait()
+	if paces.Load() != 2 {
+		t.Errorf("two images had %d paces", paces.Load())
 	}
 }

@@ -25,9 +25,10 @@ import (
 type Options struct {
 	Group   uint32
 	Cluster string // id of the cluster, for snapshots
-	// SnapshotPace, if set, is called while a snapshot is written, with the
-	// number of bytes of each block; it may sleep to leave room for traffic.
-	SnapshotPace func(bytes int)
+	// SnapshotPace, if set, returns what is called while one image of the state is
+	// written, with the number of bytes of each block; that may sleep to leave room
+	// for traffic. Several images may be written at a time.
+	SnapshotPace func() func(bytes int)
 	// Applied, if set, is called after each entry with the commands that it
 	// held and how long it took. It must be quick.
 	Applied func(commands, bytes int, took time.Duration)

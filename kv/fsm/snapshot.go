@@ -42,7 +42,7 @@ func (f *FSM) image() *image {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.state
-	return &image{
+	image := &image{
 		header: snapshot.Header{
 			Cluster: f.opts.Cluster, Group: f.opts.Group,
 			Index: f.Applied(), Term: s.term, Epoch: s.epoch, Clock: s.store.Clock(),
@@ -50,8 +50,11 @@ func (f *FSM) image() *image {
 		meta:     s.describe(),
 		view:     s.store.Snapshot(),
 		sessions: s.sessions.copy(),
-		pace:     f.opts.SnapshotPace,
 	}
+	if f.opts.SnapshotPace != nil {
+		image.pace = f.opts.SnapshotPace()
+	}
+	return image
 }
 
 // Persist writes the image. It runs beside Apply.

@@ -61,7 +61,6 @@ type Group struct {
 	publish  chan struct{} // has room for one, see Publish
 	snapping atomic.Bool
 
-	paced     time.Time    // when the snapshot that is being written last rested
 	lastEntry atomic.Int64 // when an entry was applied last, ms since the Unix epoch
 
 	cancel     context.CancelFunc
@@ -98,7 +97,7 @@ func Open(config Config) (_ *Group, err error) {
 	g.fsm = fsm.New(fsm.Options{
 		Group:        config.ID,
 		Cluster:      config.Cluster,
-		SnapshotPace: g.pace,
+		SnapshotPace: g.newPace,
 		Applied:      g.applied,
 		Fatal:        g.fatal,
 		MapChanged:   config.MapChanged,

@@ -155,14 +155,18 @@ const paceRate = 64 << 20
 // belong to the snapshot alone.
 const idleAfter = 50 * time.Millisecond
 
-// pace leaves room for traffic while a snapshot is written: it is called after
-// each block, by one goroutine at a time.
-func (g *Group) pace(bytes int) {
-	now := time.Now()
-	if now.UnixMilli()-g.lastEntry.Load() < idleAfter.Milliseconds() {
-		if rest := time.Duration(bytes)*time.Second/paceRate - now.Sub(g.paced); rest > 0 {
-			time.Sleep(rest)
+// newPace returns what leaves room for traffic while an image of the state is
+// written: it is called after each block, by one goroutine. Each image has its own,
+// since a digest may be taken while raft takes a snapshot.
+func (g *Group) newPace() func(bytes int) {
+	var rested time.Time
+	return func(bytes int) {
+		now := time.Now()
+		if now.UnixMilli()-g.lastEntry.Load() < idleAfter.Milliseconds() {
+			if rest := time.Duration(bytes)*time.Second/paceRate - now.Sub(rested); rest > 0 {
+				time.Sleep(rest)
+			}
 		}
+		rested = time.Now()
 	}
-	g.paced = time.Now()
 }
