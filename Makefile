@@ -25,7 +25,8 @@ down: build ## stop a cluster that was started with `raftkv up --detach`
 test: ## run all tests, with the race detector; installs what they need
 	@sh tests/setup.sh
 	$(GO) vet ./...
-	$(GO) test -race -count=1 -timeout 15m ./...
+	@mkdir -p .build/artifacts
+	$(GO) test -race -count=1 -timeout 15m -artifacts -outputdir $(CURDIR)/.build/artifacts ./...
 
 FUZZTIME ?= 30s
 fuzz: ## fuzz the parsers, FUZZTIME each
@@ -39,7 +40,8 @@ SEED   ?= 1
 LENGTH ?= 5m
 REPEAT ?= 1
 sim: ## simulate SEEDS clusters for LENGTH of virtual time each, under faults; and show that broken rules are found
-	SEED=$(SEED) SEEDS=$(SEEDS) LENGTH=$(LENGTH) REPEAT=$(REPEAT) $(GO) test -count=1 -timeout 0 -v ./tests/simulation | grep -v '^=== RUN'
+	@mkdir -p .build/artifacts
+	SEED=$(SEED) SEEDS=$(SEEDS) LENGTH=$(LENGTH) REPEAT=$(REPEAT) $(GO) test -count=1 -timeout 0 -v -artifacts -outputdir $(CURDIR)/.build/artifacts ./tests/simulation
 
 bench: build ## compare with etcd and redis-server on this machine; about half an hour
 	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)

@@ -12,15 +12,15 @@ import (
 
 // journal is the record of a run: the faults as they happened, written as they
 // happen so that it outlives a panic, and after a violation the history. A run
-// without violations leaves nothing.
+// without violations leaves nothing, and one with them what `go test -artifacts` keeps.
 type journal struct {
 	base string // of the files' names
 	mu   sync.Mutex
 	file *os.File
 }
 
-func newJournal(o Options) *journal {
-	j := &journal{base: filepath.Join(os.TempDir(), fmt.Sprintf("raftkv-sim-%d", o.Seed))}
+func newJournal(dir string, o Options) *journal {
+	j := &journal{base: filepath.Join(dir, fmt.Sprintf("seed-%d", o.Seed))}
 	if o.Broken != "" {
 		j.base += "-" + string(o.Broken)
 	}

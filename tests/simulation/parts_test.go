@@ -35,7 +35,7 @@ func TestCrashOfDisk(t *testing.T) {
 				f.StoreLogs(entries(4, 6))
 				close(done)
 			}()
-			time.Sleep(time.Second)
+			synctest.Wait() // the write hangs
 			if last, _ := f.LastIndex(); last != 3 {
 				t.Fatalf("entry %d is there before it was synced", last)
 			}

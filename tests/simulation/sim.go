@@ -116,7 +116,7 @@ type judged struct {
 func Run(t *testing.T, o Options) Result {
 	s := &sim{
 		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool), seen: new(seen),
-		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(o),
+		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(t.ArtifactDir(), o),
 	}
 	var took time.Duration
 	awake, done := context.WithCancel(context.Background())
