@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"raftkv/tests/cluster"
 )
 
 // body notes what it is asked for.
@@ -75,13 +77,13 @@ func start(t *testing.T, s *Set, id, line string) {
 	}
 }
 
-func eventually(t *testing.T, what string, fn func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !fn(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("waited for", what)
-		}
+var errNotYet = errors.New("not yet")
+
+func unless(done bool) error {
+	if done {
+		return nil
 	}
+	return errNotYet
 }
 
 func TestFaultsStartAndEnd(t *testing.T) {
@@ -90,7 +92,7 @@ func TestFaultsStartAndEnd(t *testing.T) {
 	start(t, s, "a", "cut n1 n2") // told twice
 	start(t, s, "b", "delay 1ms for 1ms")
 	start(t, s, "c", "slow-fsync n2 1s") // another node's
-	eventually(t, "the end of b", func() bool { return e.ended("b") == "its time is over" })
+	cluster.Eventually(t, "the end of b", func() error { return unless(e.ended("b") == "its time is over") })
 	list := s.List()
 	if len(list) != 2 || list[0].ID != "a" || list[0].Fault != "cut n1 n2" || list[1].ID != "c" {
 		t.Errorf("active are %+v", list)
@@ -126,7 +128,7 @@ func TestStorms(t *testing.T) {
 	for i, kind := range []string{"transfer", "snapshot", "migrate"} {
 		line := []string{"transfer-storm 1 every 1ms", "snapshot-storm every 1ms", "migration-storm every 1ms seed 3"}[i]
 		start(t, s, kind, line)
-		eventually(t, kind, func() bool { return b.did(kind) })
+		cluster.Eventually(t, kind, func() error { return unless(b.did(kind)) })
 	}
 }
 
@@ -193,11 +195,11 @@ func TestClockFaults(t *testing.T) {
 	s.Heal("")
 	start(t, s, "c", "clock-jumps n1 10h every 1ms seed 5")
 	seen := make(map[time.Duration]bool)
-	eventually(t, "three jumps", func() bool {
+	cluster.Eventually(t, "three jumps", func() error {
 		if d := off(); d.Abs() > 10*time.Hour {
 			t.Errorf("it is off by %v", d)
 		}
 		seen[off()] = true
-		return len(seen) >= 3
+		return unless(len(seen) >= 3)
 	})
 }

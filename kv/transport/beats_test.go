@@ -108,35 +108,38 @@ func TestBeatsTravelTogether(t *testing.T) {
 	}
 }
 
-// Beats that wait when the connection ends, fail; the next ones find a new one.
+// Beats fail whose connection ends before they have left, or before they are
+// answered; the next one finds a new connection.
 func TestBeatsOverBrokenConnection(t *testing.T) {
 	a, b := listen(t, "c", nil), listen(t, "c", nil)
+	end := func() { a.peer(b.Addr()).urgent.live().close(io.ErrUnexpectedEOF) }
+	var breaks atomic.Bool
 	b.Group(1, "b.1").SetHeartbeatHandler(func(rpc raft.RPC) {
+		if breaks.CompareAndSwap(true, false) {
+			end()
+		}
 		rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: header, Term: 1, Success: true}, nil)
 	})
 	g := a.Group(1, "a.1")
-	beat := func() error {
-		return g.AppendEntries("b.1", raft.ServerAddress(b.Addr()), &raft.AppendEntriesRequest{RPCHeader: header, Term: 1}, new(raft.AppendEntriesResponse))
+	args := &raft.AppendEntriesRequest{RPCHeader: header, Term: 1}
+	send := func() error {
+		return g.AppendEntries("b.1", raft.ServerAddress(b.Addr()), args, new(raft.AppendEntriesResponse))
 	}
-	if err := beat(); err != nil {
+	if err := send(); err != nil {
 		t.Fatal(err)
 	}
-	failed := make(chan error)
-	go func() { failed <- beat() }()
-	for {
-		a.beats.mu.Lock()
-		waiting := len(a.beats.waiting)
-		a.beats.mu.Unlock()
-		if waiting > 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
+	breaks.Store(true)
+	if err := send(); err == nil {
+		t.Error("a beat whose connection ended was answered")
 	}
-	a.peer(b.Addr()).urgent.live().close(io.ErrUnexpectedEOF)
-	if err := <-failed; err == nil {
-		t.Error("a beat over a connection that has ended was answered")
-	}
-	if err := beat(); err != nil {
+	if err := send(); err != nil {
 		t.Errorf("the next one: %v", err)
+	}
+	c := a.peer(b.Addr()).urgent.live()
+	c.close(io.ErrUnexpectedEOF)
+	late := &beat{group: g, target: "b.1", args: args, done: make(chan struct{})}
+	sendBeats(c, []*beat{late})
+	if <-late.done; late.err == nil {
+		t.Error("a beat left over a connection that had ended")
 	}
 }

@@ -24,7 +24,7 @@ import (
 //	26  payload
 //
 // TCP's own checksum has 16 bits, and what lies between two nodes recomputes it: a
-// byte that flips there would else be executed by every replica alike. The header
+// byte that flips there would else be executed, by the replica that got it alone. The header
 // has a checksum of its own because a wrong length would be waited for, and with it
 // for all that follows on the connection.
 const (

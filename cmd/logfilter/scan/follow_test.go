@@ -23,12 +23,17 @@ func detect(sample []byte) format.Parser { return format.Detect(sample, format.O
 type heard struct {
 	mu    sync.Mutex
 	lines []string
+	more  chan struct{} // has room for one, filled with each event
 }
 
 func (h *heard) Event(e *event.Event) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lines = append(h.lines, string(e.Raw))
+	select {
+	case h.more <- struct{}{}:
+	default:
+	}
 	return true
 }
 
@@ -45,18 +50,19 @@ const patience = 30 * time.Second
 // wait waits until what was heard is the text.
 func (h *heard) wait(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); h.text() != text; {
-		if time.Now().After(deadline) {
+	for late := time.After(patience); h.text() != text; {
+		select {
+		case <-h.more:
+		case <-late:
 			t.Fatalf("heard %q\nwant  %q", h.text(), text)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
 // follow starts to follow dir and ends at the end of the test.
 func follow(t *testing.T, dir string) *heard {
 	t.Helper()
-	h := &heard{}
+	h := &heard{more: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
