@@ -156,18 +156,8 @@ func (o *options) filter() (*filter.Filter, error) {
 		}
 		f.Conds = append(f.Conds, filter.AtLeast(level))
 	}
-	for _, n := range []struct {
-		name   string
-		ranges []string
-		number func(*event.Event) event.Number
-	}{{"group", o.group, filter.Group}, {"term", o.term, filter.Term}, {"index", o.index, filter.Index}} {
-		ranges, err := parseRanges(n.name, n.ranges)
-		if err != nil {
-			return nil, err
-		}
-		if len(ranges) > 0 {
-			f.Conds = append(f.Conds, filter.Numbers(n.name, ranges, n.number))
-		}
+	if err := addNumbers(f, o.group, o.term, o.index); err != nil {
+		return nil, err
 	}
 	for _, key := range o.keys {
 		f.Conds = append(f.Conds, filter.Attribute(key, "key", "keys"))
@@ -188,6 +178,24 @@ func (o *options) filter() (*filter.Filter, error) {
 	var err error
 	f.Skew, err = parseSkew(o.skew)
 	return f, err
+}
+
+// addNumbers adds what --group, --term and --index say.
+func addNumbers(f *filter.Filter, group, term, index []string) error {
+	for _, n := range []struct {
+		name   string
+		ranges []string
+		number func(*event.Event) event.Number
+	}{{"group", group, filter.Group}, {"term", term, filter.Term}, {"index", index, filter.Index}} {
+		ranges, err := parseRanges(n.name, n.ranges)
+		if err != nil {
+			return err
+		}
+		if len(ranges) > 0 {
+			f.Conds = append(f.Conds, filter.Numbers(n.name, ranges, n.number))
+		}
+	}
+	return nil
 }
 
 func addGreps(f *filter.Filter, grep, not []string) error {

@@ -133,22 +133,14 @@ func (o *raftOptions) filter() (*filter.Filter, *chosen, error) {
 		f.Conds = append(f.Conds, filter.Topics(o.types))
 	}
 	var choose chosen
-	for _, n := range []struct {
-		name   string
-		ranges []string
-		number func(*event.Event) event.Number
-	}{{"group", o.group, filter.Group}, {"term", o.term, filter.Term}, {"index", o.index, filter.Index}} {
-		ranges, err := parseRanges(n.name, n.ranges)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(ranges) > 0 {
-			f.Conds = append(f.Conds, filter.Numbers(n.name, ranges, n.number))
-		}
-		if n.name == "group" {
-			choose.groups = ranges
-		}
+	if err := addNumbers(f, o.group, o.term, o.index); err != nil {
+		return nil, nil, err
 	}
+	groups, err := parseRanges("group", o.group)
+	if err != nil {
+		return nil, nil, err
+	}
+	choose.groups = groups
 	if err := addGreps(f, o.grep, o.not); err != nil {
 		return nil, nil, err
 	}

@@ -271,7 +271,7 @@ func (c *client) read(r request, patience time.Duration) (kv.Reply, outcome) {
 
 // learn takes an answer into the history.
 func (c *client) learn(o *history.Operation, reply *kv.Reply) {
-	fill(o, reply)
+	o.Answered(reply)
 	for i := range o.Steps {
 		if s := &o.Steps[i]; s.Kind == history.Get {
 			c.last[s.Key] = s.Got

@@ -41,7 +41,7 @@ func (k *keeper) readAll(ctx context.Context, w *window) (complete bool) {
 				return false
 			}
 			o := history.Operation{Client: k.id, Node: node, Note: Final, Call: call, At: call, Return: k.run.now(), Steps: []history.Step{{Kind: history.Get, Key: key}}}
-			fill(&o, &reply)
+			o.Answered(&reply)
 			w.record(o)
 		}
 	}

@@ -137,7 +137,7 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 func (n *Node) migrate(ctx context.Context, x shard.Migration, g *group.Group, run *driver) error {
 	pacer := &pacer{rate: migrationRate}
 	var last migrate.Step
-	err := migrate.Run(ctx, x, fsm.Source{Group: leader{g}}, n.target(x.To), moveRecord{n, run}, migrate.Options{
+	err := migrate.Run(ctx, x, fsm.Source{Group: group.Leader{Group: g}}, n.target(x.To), moveRecord{n, run}, migrate.Options{
 		Progress: run.set,
 		Before: func(step migrate.Step) {
 			if step != last {
@@ -164,25 +164,6 @@ func (d *driver) state() migrate.Progress {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.progress
-}
-
-// leader is a group as the driver of a migration sees it, on its leader.
-type leader struct{ g *group.Group }
-
-var _ fsm.Leader = leader{}
-
-func (l leader) State() *fsm.FSM { return l.g.State() }
-
-func (l leader) Admin(command []byte) error {
-	_, err := l.g.Admin(command)
-	return err
-}
-
-func (l leader) ReadIndex(ctx context.Context) error {
-	if !l.g.Serving() {
-		return kv.ErrNoLeader // a follower's read index would do, but it cannot go on
-	}
-	return l.g.ReadIndex(ctx, group.Linearizable)
 }
 
 // moveRecord is the controller's record of migrations.
@@ -225,7 +206,7 @@ func (n *Node) target(id uint32) fsm.Target {
 		ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 		defer cancel()
 		if g := n.group(id); g != nil && g.Serving() {
-			return fsm.Move(ctx, leader{g}, number, command)
+			return fsm.Move(ctx, group.Leader{Group: g}, number, command)
 		}
 		peer := n.peerOf(n.leaderOf(id))
 		if peer == "" || peer == n.config.Peer {
@@ -254,7 +235,7 @@ func (n *Node) serveMove(ctx context.Context, payload []byte) ([]byte, error) {
 	if g == nil || !g.Serving() {
 		return nil, kv.ErrNoLeader
 	}
-	status, err := fsm.Move(ctx, leader{g}, binary.BigEndian.Uint64(payload[4:]), payload[12:])
+	status, err := fsm.Move(ctx, group.Leader{Group: g}, binary.BigEndian.Uint64(payload[4:]), payload[12:])
 	if err != nil {
 		return nil, err
 	}

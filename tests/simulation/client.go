@@ -131,13 +131,7 @@ func (c *client) do(r request) {
 
 // learn takes a reply into the history.
 func (c *client) learn(o *history.Operation, reply *kv.Reply) {
-	if len(o.Steps) == 1 {
-		fill(&o.Steps[0], reply)
-	} else {
-		for i := range o.Steps {
-			fill(&o.Steps[i], &reply.Elems[i])
-		}
-	}
+	o.Answered(reply)
 	for i := range o.Steps {
 		if step := &o.Steps[i]; step.Kind == history.Get {
 			c.last[step.Key] = step.Got

@@ -74,7 +74,7 @@ func (s *sim) look() (after map[string]string, ok bool) {
 		read := s.await(key+" can be read", settleBound, func() bool {
 			reply, end := s.nodes[rnd.IntN(len(s.nodes))].send(request{op: o}, 5*time.Second)
 			if end == done {
-				fill(&o.Steps[0], &reply)
+				o.Answered(&reply)
 			}
 			return end == done
 		})

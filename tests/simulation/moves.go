@@ -82,7 +82,7 @@ func (v *moves) drive(s *sim, rnd *rand.Rand, m shard.Migration) {
 				case <-ctx.Done():
 				}
 			})
-			err := migrate.Run(ctx, m, fsm.Source{Group: leader{g}}, p.target(m.To), v, migrate.Options{Run: rnd.Uint64})
+			err := migrate.Run(ctx, m, fsm.Source{Group: group.Leader{Group: g}}, p.target(m.To), v, migrate.Options{Run: rnd.Uint64})
 			stop()
 			cancel()
 			if err == nil && !p.isGone() {
@@ -110,7 +110,7 @@ func (p *process) target(id uint32) fsm.Target {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		if g := p.group(id); g != nil && g.Serving() {
-			return fsm.Move(ctx, leader{g}, number, command)
+			return fsm.Move(ctx, group.Leader{Group: g}, number, command)
 		}
 		_, at := p.node.sim.leaderOf(id)
 		if at == nil || at == p {

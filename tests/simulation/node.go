@@ -280,7 +280,7 @@ func (p *process) serve(ctx context.Context, method uint8, payload []byte) ([]by
 		}
 		return binary.BigEndian.AppendUint64(nil, index), nil
 	case callMove:
-		status, err := fsm.Move(ctx, leader{g}, number, payload[12:])
+		status, err := fsm.Move(ctx, group.Leader{Group: g}, number, payload[12:])
 		if err != nil {
 			return nil, err
 		}
@@ -301,25 +301,6 @@ func (p *process) askReadIndex(id uint32) func(context.Context, raft.ServerAddre
 		}
 		return binary.BigEndian.Uint64(answer), nil
 	}
-}
-
-// leader is a group as the driver of a migration sees it, on its leader.
-type leader struct{ g *group.Group }
-
-var _ fsm.Leader = leader{}
-
-func (l leader) State() *fsm.FSM { return l.g.State() }
-
-func (l leader) Admin(command []byte) error {
-	_, err := l.g.Admin(command)
-	return err
-}
-
-func (l leader) ReadIndex(ctx context.Context) error {
-	if !l.g.Serving() {
-		return kv.ErrNoLeader
-	}
-	return l.g.ReadIndex(ctx, group.Linearizable)
 }
 
 // log returns where a node logs to: nowhere, unless the run is verbose.

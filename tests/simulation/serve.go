@@ -144,27 +144,11 @@ func (p *process) write(g *group.Group, r request) (kv.Reply, outcome) {
 }
 
 // arguments of a step as a command.
-func arguments(s *history.Step) [][]byte {
-	var words []string
-	switch s.Kind {
-	case history.Get:
-		words = []string{"GET", s.Key}
-	case history.Set:
-		words = []string{"SET", s.Key, s.Value}
-	case history.Append:
-		words = []string{"APPEND", s.Key, s.Value}
-	case history.Swap:
-		words = []string{"SET", s.Key, s.Value, "IFEQ", s.Old}
-	case history.Delete:
-		words = []string{"DEL", s.Key}
-	case history.Incr:
-		words = []string{"INCR", s.Key}
+func arguments(s *history.Step) (out [][]byte) {
+	for _, word := range s.Command() {
+		out = append(out, []byte(word))
 	}
-	args := make([][]byte, len(words))
-	for i, w := range words {
-		args[i] = []byte(w)
-	}
-	return args
+	return out
 }
 
 // encode makes the command as it enters the log; plain leaves the session away.
@@ -182,18 +166,4 @@ func (r *request) encode(plain bool) []byte {
 		args = append(head, args...)
 	}
 	return resp.AppendCommand(nil, args...)
-}
-
-// fill writes what was answered into a step.
-func fill(s *history.Step, r *kv.Reply) {
-	switch s.Kind {
-	case history.Get:
-		s.Found, s.Got = r.Kind != kv.Nil, string(r.Str)
-	case history.Append, history.Incr:
-		s.Number = r.Int
-	case history.Swap:
-		s.Found = r.Kind != kv.Nil
-	case history.Delete:
-		s.Found = r.Int == 1
-	}
 }
