@@ -167,8 +167,9 @@ func (t *Transport) removeGroup(g *Group) {
 	}
 }
 
-// Call asks the node at addr and waits for its answer until ctx ends. An error
-// of the other node is of type RemoteError or kv.ReplyError.
+// Call asks the node at addr and waits for its answer until ctx ends. After that
+// nothing is sent any more. An error of the other node is of type RemoteError or
+// kv.ReplyError.
 func (t *Transport) Call(ctx context.Context, addr string, method uint8, payload []byte) ([]byte, error) {
 	return call(ctx, t.peer(addr).urgent, method, payload)
 }
@@ -182,6 +183,9 @@ func (t *Transport) Control(ctx context.Context, addr string, method uint8, payl
 func call(ctx context.Context, link *link, method uint8, payload []byte) ([]byte, error) {
 	c, err := link.get(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	request, err := c.send(methodCall, uint32(method), func(dst []byte) []byte { return append(dst, payload...) })

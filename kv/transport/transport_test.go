@@ -357,3 +357,34 @@ func FuzzDecodeRequest(f *testing.F) {
 		decodeAppendAnswer(b, new(raft.AppendEntriesResponse))
 	})
 }
+
+// Who has given up does not ask: the driver of a migration that is past its limit
+// must not make the target own the slots all the same.
+func TestCallNotSentTooLate(t *testing.T) {
+	var asked atomic.Int64
+	b := listen(t, "c", func(_ context.Context, method uint8, _ []byte) ([]byte, error) {
+		asked.Add(int64(method))
+		return nil, nil
+	})
+	a := listen(t, "c", nil)
+	call := func(ctx context.Context, method uint8) error {
+		_, err := a.Call(ctx, b.Addr(), method, nil)
+		return err
+	}
+	if err := call(t.Context(), 1); err != nil { // so that there is a connection
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := call(ended, 100); !errors.Is(err, context.Canceled) {
+			t.Fatalf("too late: %v", err)
+		}
+	}
+	if err := call(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := asked.Load(); got != 2 {
+		t.Errorf("it was asked too late %d times", got/100)
+	}
+}
