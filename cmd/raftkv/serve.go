@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"raftkv/kv/launch"
 	"raftkv/kv/node"
 )
 
@@ -37,6 +38,11 @@ A new cluster makes its groups and gives them all slots as soon as it has
 				return misuse{errors.New("--bootstrap begins a new cluster and --join enters one that exists: give one of them")}
 			}
 			s.apply(&c)
+			if s.scheduling.value == "batch" {
+				if err := launch.ScheduleAsBatch(); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "raftkv: the kernel refuses --scheduling=batch, so it stays as it is: %v\n", err)
+				}
+			}
 			warnUnsafe(cmd.ErrOrStderr(), c.Unsafe)
 			c.Version = versionText()
 			pacing, stop := context.WithCancel(context.Background())

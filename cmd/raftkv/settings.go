@@ -34,12 +34,14 @@ type settings struct {
 	failpoint  string
 	advertise  bool
 	unsafe     string
+	scheduling choice
 }
 
 func (s *settings) add(f *pflag.FlagSet) {
 	s.maxValue, s.minFree = fsm.DefaultMaxValue, node.DefaultMinFree
 	s.logStore = choice{"wal", []string{"wal", "boltdb"}}
 	s.profile = choice{"local", []string{"local", "wan"}}
+	s.scheduling = choice{"normal", []string{"normal", "batch"}}
 	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
 	f.Var(&s.logStore, "log-store", "where log entries go: wal (raft-wal) or boltdb (raft-boltdb); fixed once the folder is made")
 	f.Var(&s.profile, "profile", "timing: local (elections in about 300 ms) or wan")
@@ -54,6 +56,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
+	f.Var(&s.scheduling, "scheduling", "normal, or batch: interrupt nobody to handle a message at once, which serves more when nodes share processors; 'up' starts several nodes with batch")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
 	f.StringVar(&s.unsafe, "unsafe", "", "break a rule on purpose, to see what follows and that 'raftkv check' finds it: "+node.UnsafeNames()+"; needs --"+faultsFlag)
@@ -67,7 +70,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "advertise-replicas", "pprof", faultsFlag, "unsafe", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "advertise-replicas", "pprof", faultsFlag, "unsafe", "scheduling", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}

@@ -97,7 +97,7 @@ func (c *Cluster) spawn(f *file, n *Node) (*Process, error) {
 }
 
 // env is the environment of nodes. They share this machine's processors, unless
-// the user has said how many a node gets.
+// the user has said how many a node gets and how they are scheduled.
 func (c *Cluster) env(f *file) ([]string, error) {
 	for _, name := range f.Require {
 		if !slices.ContainsFunc(c.environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
@@ -109,11 +109,18 @@ func (c *Cluster) env(f *file) ([]string, error) {
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, processors) }) {
 		env = append(env, processors+strconv.Itoa(fairShare(runtime.NumCPU(), len(f.Nodes))))
 	}
+	if len(f.Nodes) > 1 && !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, scheduling) }) {
+		env = append(env, scheduling+"batch")
+	}
 	return env, nil
 }
 
 // processors is Go's variable for how many threads run Go code at a time.
 const processors = "GOMAXPROCS="
+
+// scheduling is a variable of `raftkv serve`: its flag says why nodes that share a
+// machine should not interrupt each other.
+const scheduling = flagVariables + "SCHEDULING="
 
 // fairShare is how many processors one of several nodes on a machine should use.
 // If each used all of them, as Go does by default, the nodes' threads would spin

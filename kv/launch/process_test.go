@@ -174,6 +174,9 @@ func TestEnvironmentOfNodes(t *testing.T) {
 	if want := "GOMAXPROCS=" + itoa(runtime.NumCPU()); os.Getenv("GOMAXPROCS") == "" && !slices.Contains(env, want) {
 		t.Errorf("environment of a node: %q, want %s", env, want)
 	}
+	if slices.Contains(env, "RAFTKV_SCHEDULING=batch") {
+		t.Errorf("the only node is told to share: %q", env)
+	}
 }
 
 func TestNodesShareTheProcessors(t *testing.T) {
@@ -186,7 +189,15 @@ func TestNodesShareTheProcessors(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "GOMAXPROCS=" + itoa((runtime.NumCPU()+2)/3)
-	if env := strings.Split(string(b), "\x00"); !slices.Contains(env, want) {
-		t.Errorf("environment of one of three nodes: %q, want %s", env, want)
+	if env := strings.Split(string(b), "\x00"); !slices.Contains(env, want) || !slices.Contains(env, "RAFTKV_SCHEDULING=batch") {
+		t.Errorf("environment of one of three nodes: %q, want %s and to be scheduled as batch", env, want)
+	}
+	c = openCluster(t, c.Dir(), "RAFTKV_SCHEDULING=normal")
+	start(t, c, "n2")
+	if b, err = os.ReadFile(filepath.Join("/proc", itoa(at(t, c, "n2").PID), "environ")); err != nil {
+		t.Fatal(err)
+	}
+	if env := strings.Split(string(b), "\x00"); slices.Contains(env, "RAFTKV_SCHEDULING=batch") || !slices.Contains(env, "RAFTKV_SCHEDULING=normal") {
+		t.Errorf("environment of a node whose user says how it is scheduled: %q", env)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"raftkv/kv/launch"
 )
 
 // modes are the sub-commands; without one, the systems are compared.
@@ -44,7 +46,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		generatorMemory()
+		generate()
 		return compare(ctx, args, out)
 	}
 	mode, ok := modes[args[0]]
@@ -52,12 +54,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("there is no mode %q: there are memory, restart, snapshot, failover, profile and sharding, or none to compare", args[0])
 	}
 	if args[0] != memberCommand {
-		generatorMemory()
+		generate()
 	}
 	return mode(ctx, args[1:], out)
 }
 
-// generatorMemory lets the generator collect garbage less often than a server
-// would: its CPU time is taken from the servers. That helps etcd, whose client
-// makes most garbage.
-func generatorMemory() { debug.SetGCPercent(800) }
+// generate makes this process the generator. It collects garbage less often than
+// a server would, for its CPU time is taken from the servers; that helps etcd, whose
+// client makes most garbage. And neither it nor a server interrupts who runs when
+// it wakes up: `raftkv up` starts nodes so, and what is started here takes after
+// this process, so that etcd and redis-server have the same.
+func generate() {
+	debug.SetGCPercent(800)
+	if err := launch.ScheduleAsBatch(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: the kernel's default scheduling stays:", err)
+	}
+}
