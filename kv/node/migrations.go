@@ -28,9 +28,6 @@ const (
 	// migrationRate is how many bytes a second a migration copies at most, so that
 	// it leaves room for traffic.
 	migrationRate = 24 << 20
-	// restFactor is how long a migration rests after a part, beside what that took. With 1,
-	// copying takes at most half of the time in which the groups work.
-	restFactor = 1
 )
 
 // drivers are the migrations that this node carries out: those of slots that
@@ -244,24 +241,34 @@ func (n *Node) serveMove(ctx context.Context, payload []byte) ([]byte, error) {
 
 // pacer makes a migration rest between its parts. One goroutine uses it.
 type pacer struct {
-	rate  int           // bytes a second, at most
-	debt  time.Duration // rest that is due
-	begun time.Time     // of the part that is sent now
+	rate     int           // bytes a second, at most
+	debt     time.Duration // rest that is due
+	begun    time.Time     // of the part that is sent now
+	quickest time.Duration // part so far: what one takes when nothing is in its way
 }
 
 // Bounds of a rest. Timers are coarse: short debts wait until they are worth a sleep.
-// A part that took very long, as when a leader was elected, says nothing about traffic.
 const (
 	minRest = 5 * time.Millisecond
-	maxRest = 100 * time.Millisecond
+	maxRest = 500 * time.Millisecond
+	// slack is how many times as long as the quickest part one may take before
+	// the rests become longer than the parts.
+	slack = 2
 )
 
-// pace rests as long as the rate demands, and at least restFactor times as long as the part
-// took: the busier the nodes are, the longer it takes, and the more room traffic gets.
+// pace rests as long as the rate demands, and at least as long as the part took. A
+// part waits for the same disks and processors as traffic does, so that it takes
+// longer than others did says that there is no room: the longer, the smaller is the
+// share of the time that copying takes.
 func (p *pacer) pace(ctx context.Context, bytes int) {
 	rest := time.Duration(bytes) * time.Second / time.Duration(p.rate)
 	if !p.begun.IsZero() {
-		rest = max(rest, min(restFactor*time.Since(p.begun), maxRest))
+		took := time.Since(p.begun)
+		if p.quickest == 0 || took < p.quickest {
+			p.quickest = max(took, time.Millisecond)
+		}
+		shortage := max(1, float64(took)/float64(slack*p.quickest))
+		rest = max(rest, time.Duration(min(float64(took)*shortage, float64(maxRest))))
 	}
 	if p.debt += rest; p.debt >= minRest {
 		pause(ctx, p.debt)
