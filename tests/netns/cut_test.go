@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -17,9 +18,6 @@ const (
 	outage = 10 * time.Second
 	// rejoin is within what time a node must follow again when its links are mended.
 	rejoin = 10 * time.Second
-	// cutFor is how long the leader is cut off: longer than it takes the controller to
-	// call a node silent, 3 s.
-	cutFor = 4500 * time.Millisecond
 	// hostFor is how long a host is cut off from all. It is so long that TCP, left
 	// alone, would send nothing for the next six seconds: it tries again 0.2, 0.6,
 	// 1.4, 3, 6.2 and 12.6 s after the first try.
@@ -77,7 +75,6 @@ func (h *hosted) partition(t *testing.T, w *writers, p partition) (s seen) {
 		since := h.position(t, old)
 		w.more(t, 20)
 		w.silence()
-		began := time.Now()
 		p.cut(h, t, old)
 		next := h.leader(t, h.others(old)...)
 		s.replaced = next != old
@@ -85,26 +82,19 @@ func (h *hosted) partition(t *testing.T, w *writers, p partition) (s seen) {
 		// it is seen to refuse.
 		cluster.Eventually(t, "the old leader to refuse", func() error {
 			reply, err := h.ask(old, "GET", "x")
-			if err == nil {
-				err = fmt.Errorf("it answers %q", reply.Str)
-			} else {
-				err = nil
-			}
-			return err
-		})
-		w.more(t, 20)
-		h.put(t, w, "marker", p.name)
-		time.Sleep(time.Until(began.Add(cutFor))) // the fault's length
-		s.outage = w.silence()
-		p.heal(h, t, old)
-		s.rejoined = h.rejoined(t, old, p.name)
-		cluster.Eventually(t, "the controller to hear of it", func() error {
-			s.events = h.told(t, next, since, old)
-			if !slices.Contains(s.events, string(kv.EventAnswers)) {
-				return fmt.Errorf("it tells %q", s.events)
+			if refusal := kv.ReplyError(""); !errors.As(err, &refusal) {
+				return fmt.Errorf("it answers %q, %v", reply.Str, err)
 			}
 			return nil
 		})
+		w.more(t, 20)
+		h.put(t, w, "marker", p.name)
+		h.awaitEvent(t, next, since, old, kv.EventSilent)
+		s.outage = w.silence()
+		p.heal(h, t, old)
+		s.rejoined = h.rejoined(t, old, p.name)
+		h.awaitEvent(t, next, since, old, kv.EventAnswers)
+		s.events = h.told(t, next, since, old)
 		t.Logf("%s: %s was cut off, %s led; %v without acknowledged write; %v until it had what it missed; events %q", p.name, old, next, s.outage, s.rejoined, s.events)
 	})
 	return s
@@ -123,6 +113,17 @@ func (h *hosted) rejoined(t *testing.T, id, marker string) time.Duration {
 		return err
 	})
 	return time.Since(began)
+}
+
+// awaitEvent waits until a node tells an event of another one.
+func (h *hosted) awaitEvent(t *testing.T, asked, since, about string, kind kv.EventKind) {
+	t.Helper()
+	cluster.Eventually(t, "the event "+string(kind), func() error {
+		if told := h.told(t, asked, since, about); !slices.Contains(told, string(kind)) {
+			return fmt.Errorf("%s tells %q of %s", asked, told, about)
+		}
+		return nil
+	})
 }
 
 // told returns the kinds of events that a node tells of another one since a
