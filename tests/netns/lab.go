@@ -100,6 +100,14 @@ func (l *lab) addr(host string) string {
 	panic("there is no host " + host)
 }
 
+// addrs returns the addresses of all hosts.
+func (l *lab) addrs() (out []string) {
+	for _, host := range l.hosts {
+		out = append(out, l.addr(host))
+	}
+	return out
+}
+
 func (l *lab) namespace(host string) string { return prefix + l.run + "-" + host }
 
 // on returns a command that runs on a host.

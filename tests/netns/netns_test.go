@@ -58,11 +58,17 @@ func (h *hosted) commands(t *testing.T) {
 		}
 		conn.Close()
 	}
+	for i, command := range []string{"status", "map", "hot", "events", "balance", "group list", "node list", "migrations", "fault list"} {
+		h.raftkv(t, h.hosts[i%len(h.hosts)], strings.Fields(command)...)
+	}
 	for _, id := range h.hosts {
-		for _, command := range [][]string{{"status"}, {"map"}, {"hot"}, {"events"}, {"balance", "status"}, {"group", "list"}, {"node", "list"}, {"migrations"}, {"fault", "list"}} {
-			out := h.raftkv(t, id, command...)
-			if command[0] == "status" && !strings.Contains(out, h.addr("n2")) {
-				t.Errorf("status does not tell addresses:\n%s", out)
+		var s kv.Status
+		if err := h.get(id, "/v1/status", &s); err != nil || len(s.Nodes) != len(h.hosts) {
+			t.Fatalf("%s tells of %d nodes: %v", id, len(s.Nodes), err)
+		}
+		for _, n := range s.Nodes {
+			if n.Redis != h.redis(n.ID) || n.HTTP != h.http(n.ID) || n.State != kv.NodeUp {
+				t.Errorf("%s tells that %s is %s at %s and %s", id, n.ID, n.State, n.Redis, n.HTTP)
 			}
 		}
 		if v, err := h.follow(id, "x"); err != nil || v != "1" {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,11 +39,15 @@ func (l *lab) waiting(t testing.TB, host string) (out []waits) {
 			continue
 		}
 		kind, ticks, _ := strings.Cut(f[timerField], ":")
+		to := address(f[remoteField])
+		if node, _, _ := strings.Cut(to, ":"); !slices.Contains(l.addrs(), node) {
+			continue // a client, which gives it up by itself
+		}
 		hundredths, err := strconv.ParseInt(ticks, 16, 64)
 		if err != nil || kind != retransmission {
 			continue
 		}
-		out = append(out, waits{address(f[remoteField]), time.Duration(hundredths) * 10 * time.Millisecond})
+		out = append(out, waits{to, time.Duration(hundredths) * 10 * time.Millisecond})
 	}
 	return out
 }
