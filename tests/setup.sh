@@ -1,11 +1,16 @@
 #!/bin/sh
 # Installs what the tests need besides Go: redis-server, to compare every reply
-# with, redis-cli and redis-benchmark as real clients, and a browser for pages.
+# with, redis-cli and redis-benchmark as real clients, a browser for pages, and
+# what makes and breaks networks for tests/netns, where that can run.
 set -u
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
+if [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ]; then
+  command -v ip >/dev/null || missing="$missing iproute2"
+  command -v nft >/dev/null || missing="$missing nftables"
+fi
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   echo "installing$missing for the tests"

@@ -18,8 +18,10 @@ const lookAgain = 100 * time.Millisecond
 // inspect compares the replicas of all groups when nobody writes any more, and sees
 // that each slot is served by one group. Replicas get some time to catch up.
 func (r *Report) inspect(ctx context.Context, c *cluster) {
+	var last error // that the end of the time has not made
 	for {
 		if err := c.settled(ctx); err != nil && ctx.Err() == nil {
+			last = err
 			sleep(ctx, lookAgain)
 			continue
 		}
@@ -36,12 +38,17 @@ func (r *Report) inspect(ctx context.Context, c *cluster) {
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil {
-			r.undecided(Replicas, err.Error())
-			r.undecided(Ownership, err.Error())
-			return
+		if ctx.Err() == nil {
+			last = err
+			sleep(ctx, lookAgain)
+			continue
 		}
-		sleep(ctx, lookAgain)
+		if last != nil {
+			err = last
+		}
+		r.undecided(Replicas, err.Error())
+		r.undecided(Ownership, err.Error())
+		return
 	}
 }
 

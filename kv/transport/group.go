@@ -224,7 +224,8 @@ func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, arg
 }
 
 func (g *Group) sendSnapshot(number uint64, id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, data io.Reader) ([]byte, error) {
-	nc, err := g.t.dial(string(target), false)
+	// A slow disk may keep the other side from taking more for a while.
+	nc, err := g.t.dial(string(target), false, writeTimeout)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,9 @@ const (
 	urgentTimeout = 2 * time.Second
 	// bulkTimeout bounds an append: a follower may have to write 32 MiB.
 	bulkTimeout = 20 * time.Second
+	// unconfirmed is how long what was sent may not have reached the other host before
+	// its connection is given up. A host whose process hangs confirms all the same.
+	unconfirmed = 2 * time.Second
 	// redial is how long a failed dial stands for those who come next.
 	redial = 50 * time.Millisecond
 )
@@ -116,7 +119,7 @@ func (l *link) wait(ctx context.Context) (*clientConn, error) {
 }
 
 func (l *link) dial() {
-	nc, err := l.t.dial(l.addr, l.control)
+	nc, err := l.t.dial(l.addr, l.control, unconfirmed)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil && l.closed {
@@ -132,14 +135,16 @@ func (l *link) dial() {
 	l.dialed = nil
 }
 
-// dial connects to a node and says who is there.
-func (t *Transport) dial(addr string, control bool) (net.Conn, error) {
+// dial connects to a node and says who is there. The connection ends when nothing
+// that was sent has arrived, or the other side has taken nothing, for limit.
+func (t *Transport) dial(addr string, control bool, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, dialTimeout)
 	defer cancel()
 	nc, err := t.opts.Network.Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
+	limitUnconfirmed(nc, limit)
 	if t.opts.Wrap != nil && !control {
 		nc = t.opts.Wrap(nc, func() string { return t.opts.NodeAt(addr) })
 	}

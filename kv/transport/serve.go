@@ -38,6 +38,7 @@ func (t *Transport) serve(nc net.Conn) {
 	s := &serverConn{t: t, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), queues: make(map[uint32]chan frame), calls: make(chan struct{}, maxCalls)}
 	// Not nc itself: what stands around it may have to send the last answer still.
 	defer func() { s.nc.Close() }()
+	limitUnconfirmed(nc, unconfirmed)
 	if err := s.welcome(); err != nil {
 		t.opts.Logger.Debug("a connection to the peer port was refused", "topic", "node", "from", nc.RemoteAddr().String(), "error", err)
 		return
