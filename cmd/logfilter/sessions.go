@@ -53,7 +53,9 @@ func (s *sessionLines) event(e *event.Event) {
 // tells whether there are any.
 func (s *sessionLines) print(w io.Writer, shown []*way.Follower) (some bool, err error) {
 	for _, l := range s.lines {
-		if slices.ContainsFunc(shown, func(f *way.Follower) bool { return l.command && f.Index != 0 && f.Group == l.group && f.Index == l.index }) {
+		if slices.ContainsFunc(shown, func(f *way.Follower) bool {
+			return l.command && f.Index != 0 && f.Group == l.group && f.Index == l.index
+		}) {
 			continue
 		}
 		if !some && len(shown) > 0 {
