@@ -25,6 +25,11 @@ func FuzzDiagram(f *testing.F) {
 `))
 	f.Add([]byte(`{"t":"2024-05-06T03:55:42Z","level":"trace","node":"","topic":"replication","group":18446744073709551615,"msg":"x received","way":"received","message":1}
 {"t":"1970-01-01T00:00:00Z","level":"trace","node":"n1","msg":"x returned","way":"returned","message":1,"error":"</script>"}`))
+	// Not raftkv's: a field that is called so too; and a message at the very beginning.
+	f.Add([]byte(`{"t":"2024-05-06T03:55:42Z","node":"n1","msg":"x","way":"there","message":1,"peer":"n2"}
+{"t":"2024-05-06T03:55:43Z","node":"n1","msg":"y","way":"back","message":2,"peer":"n2"}`))
+	f.Add([]byte(`{"t":"1970-01-01T00:00:00Z","node":"n1","msg":"append sent","way":"sent","message":1,"peer":"n2"}
+{"t":"1970-01-01T00:00:00Z","node":"n1","msg":"append sent","way":"sent","message":2,"peer":"n2"}`))
 	f.Fuzz(func(t *testing.T, log []byte) {
 		lines := 0
 		c := NewCollector(Options{Since: math.MinInt64, Until: math.MaxInt64, Line: func(*event.Event) bool { lines++; return true }, Text: func(e *event.Event) string { return e.Msg }})
