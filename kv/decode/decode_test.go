@@ -41,12 +41,12 @@ func TestEntry(t *testing.T) {
 			raft.Log{Index: 7, Term: 2, Type: raft.LogCommand, Data: entryOf(fsm.Commands, at.UnixMilli(), []string{"SET", "a b", ""}, []string{"DEL", "c"})},
 			"7 term 2 commands, 58 bytes, clock 2024-05-06T07:08:09.123Z\n    SET \"a b\" \"\"\n    DEL c", at.UnixNano(),
 		},
-		"tick":     {raft.Log{Index: 1, Term: 1, Type: raft.LogCommand, Data: entryOf(fsm.Tick, 0)}, "1 term 1 tick, 10 bytes", 0},
-		"members":  {raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: members, AppendedAt: at}, "1 term 1 configuration, 41 bytes\n    n1.1 h:1 nonvoter", at.UnixNano()},
-		"noop":     {raft.Log{Index: 2, Term: 1, Type: raft.LogNoop}, "2 term 1 noop, 0 bytes", 0},
-		"empty":    {raft.Log{Index: 3, Type: raft.LogCommand}, "3 term 0 command, 0 bytes\n    malformed entry: it is empty", 0},
-		"version":  {raft.Log{Index: 3, Type: raft.LogCommand, Data: []byte{7}}, "3 term 0 command, 1 bytes\n    entry has an unknown format version 7; this program knows 1: upgrade raftkv on this node", 0},
-		"cut":      {raft.Log{Index: 3, Type: raft.LogCommand, Data: cut[:len(cut)-9]}, "3 term 0 commands, 55 bytes, clock 1970-01-01T00:00:00.005Z\n    SET a 1\n    malformed entry: incomplete command", 5e6},
+		"tick":          {raft.Log{Index: 1, Term: 1, Type: raft.LogCommand, Data: entryOf(fsm.Tick, 0)}, "1 term 1 tick, 10 bytes", 0},
+		"members":       {raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: members, AppendedAt: at}, "1 term 1 configuration, 41 bytes\n    n1.1 h:1 nonvoter", at.UnixNano()},
+		"noop":          {raft.Log{Index: 2, Term: 1, Type: raft.LogNoop}, "2 term 1 noop, 0 bytes", 0},
+		"empty":         {raft.Log{Index: 3, Type: raft.LogCommand}, "3 term 0 command, 0 bytes\n    malformed entry: it is empty", 0},
+		"version":       {raft.Log{Index: 3, Type: raft.LogCommand, Data: []byte{7}}, "3 term 0 command, 1 bytes\n    entry has an unknown format version 7; this program knows 1: upgrade raftkv on this node", 0},
+		"cut":           {raft.Log{Index: 3, Type: raft.LogCommand, Data: cut[:len(cut)-9]}, "3 term 0 commands, 55 bytes, clock 1970-01-01T00:00:00.005Z\n    SET a 1\n    malformed entry: incomplete command", 5e6},
 		"no true clock": {raft.Log{Index: 3, Type: raft.LogCommand, Data: entryOf(fsm.Tick, 1<<62), AppendedAt: at}, "3 term 0 tick, 10 bytes, clock 146140482-04-24T15:36:27.904Z", at.UnixNano()},
 	} {
 		e := newEntry(&c.log)
