@@ -37,13 +37,15 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 		finder.Name, finder.Index = "", n
 	}
 	groups := o.groups()
-	proposals := filter.Topics([]string{eventlog.TopicCommit})
+	told := &sessionLines{name: o.trace, style: o.view.style(w)}
+	proposals := filter.Topics([]string{eventlog.TopicCommit, eventlog.TopicSession})
 	opts.Filter = &filter.Filter{Since: opts.Filter.Since, Until: opts.Filter.Until, Skew: opts.Filter.Skew, Conds: []filter.Cond{proposals}}
 	traced := false
 	if err := each(ctx, logs, opts, func(e *event.Event) {
 		traced = traced || e.Level == event.Trace
 		if groups == nil || groups(e.Group.Value) {
 			finder.Event(e)
+			told.event(e)
 		}
 	}); err != nil {
 		return err
@@ -53,6 +55,9 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 		finder.Found = o.entriesAt(ctx, logs, opts, finder.Index)
 	}
 	if len(finder.Found) == 0 {
+		if shown, err := told.print(w, nil); shown || err != nil {
+			return err
+		}
 		if !traced {
 			return fmt.Errorf("these logs have no trace of commands: run the nodes with --trace all, or switch it on: curl -X PUT -d '{\"topics\":[\"all\"]}' http://NODE/v1/log")
 		}
@@ -88,7 +93,8 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 			return err
 		}
 	}
-	return nil
+	_, err := told.print(w, followers)
+	return err
 }
 
 // ends is until when lines tell of an entry.

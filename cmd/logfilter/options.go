@@ -163,7 +163,7 @@ func (o *options) filter() (*filter.Filter, error) {
 		f.Conds = append(f.Conds, filter.Attribute(key, "key", "keys"))
 	}
 	for _, session := range o.sessions {
-		f.Conds = append(f.Conds, filter.Attribute(session, "session", "client"))
+		f.Conds = append(f.Conds, filter.Attribute(session, "session", "sessions", "client"))
 	}
 	if err := addGreps(f, o.grep, o.not); err != nil {
 		return nil, err

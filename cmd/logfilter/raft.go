@@ -73,8 +73,9 @@ received the rest, or have compacted it. It exits with 0 if they agree, 1 if the
 	return cmd
 }
 
-// entryTypes are the types of entries, those of raft and those of raftkv's own.
-var entryTypes = []string{"commands", "barrier", "tick", "admin", "noop", "configuration"}
+// entryTypes are the types of entries, those of raft and those of raftkv's own; a
+// command is one of raft's that does not decode.
+var entryTypes = []string{"commands", "barrier", "tick", "admin", "noop", "configuration", "command"}
 
 func (o *raftOptions) run(args []string, std streams) error {
 	f, choose, err := o.filter()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,7 +39,8 @@ func chooseTopics(words, seen []string) ([]string, error) {
 				chosen, meant = append(chosen, topic), true
 			}
 		}
-		if near := filter.Nearest(word, known); !meant && len(near) > 0 {
+		names := slices.Concat(known, slices.Sorted(maps.Keys(otherNames)))
+		if near := filter.Nearest(word, names); !meant && len(near) > 0 {
 			return nil, misuse{fmt.Errorf("there is no topic %q; did you mean %s?", word, strings.Join(near, " or "))}
 		}
 	}

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// inputs make the files of a transcript that are no text.
+var inputs = map[string]func(*testing.T){"raft.txt": makeRaftLogs, "snapshot.txt": makeSnapshots}
+
 // TestTranscripts runs the commands of testdata/*.txt. A transcript begins with
 // why it exists; then come files, each after a line "-- name --", and commands,
 // each a line "$ logfilter ..." with what it prints after it, and "[exit N]" if
@@ -44,6 +47,9 @@ func replay(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
+	if make := inputs[filepath.Base(path)]; make != nil {
+		make(t)
+	}
 	var out strings.Builder
 	var file *strings.Builder
 	name, commands := "", 0

@@ -109,10 +109,10 @@ func (e Entry) Details() []string {
 }
 
 // Time is when the entry was made, as far as it tells, in nanoseconds since
-// 1970; 0 if it does not.
+// 1970; 0 if it does not. A clock that no nanoseconds can count is damage.
 func (e Entry) Time() int64 {
-	if e.Clock != 0 {
-		return e.Clock * 1e6
+	if ns := e.Clock * 1e6; ns/1e6 == e.Clock && ns != 0 {
+		return ns
 	}
 	if at, err := time.Parse(time.RFC3339Nano, e.Appended); err == nil {
 		return at.UnixNano()

@@ -21,7 +21,7 @@ const (
 	TopicMigration   = "migration"   // slots on their way from one group to another
 	TopicSnapshot    = "snapshot"    // taken, sent, installed, restored; compaction of the log
 	TopicStore       = "store"       // log and stable store on disk: opened, damaged, full, slow
-	TopicSession     = "session"     // clients' sessions: begun, ended, a repeated or refused request
+	TopicSession     = "session"     // clients' sessions: a command that was repeated or came too late, sessions that end
 	TopicFault       = "fault"       // faults injected on purpose, and when they end
 	TopicLog         = "log"         // this log itself: lines dropped, write errors
 	TopicClient      = "client"      // the Go client: routing, redirects, retries

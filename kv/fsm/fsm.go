@@ -46,7 +46,8 @@ type Options struct {
 	// found out.
 	Broken     Rules
 	LocalClock func() int64
-	Log        *slog.Logger
+	// Log, if set, is told what happens to sessions, by the replica that answers.
+	Log *slog.Logger
 }
 
 // FSM is a group's replicated state. Raft calls Apply, Snapshot and Restore
@@ -72,6 +73,8 @@ type FSM struct {
 
 	restoreTook atomic.Int64 // ns, of the last restore
 
+	sessionLog sessionLog
+
 	partRecords int // in one part of a migration, at most; never changes
 }
 
@@ -84,6 +87,7 @@ var (
 func New(opts Options) *FSM {
 	f := &FSM{opts: opts, state: newState(store.New()), partRecords: maxPartRecords}
 	f.state.broken = opts.Broken
+	f.sessionLog = sessionLog{log: opts.Log, group: opts.Group, now: time.Now}
 	f.serves.Store(new(slotSet))
 	f.shardMap.Store(new(shard.Map))
 	if opts.Group == shard.Controller {
@@ -169,6 +173,7 @@ func (f *FSM) applyLog(log *raft.Log) any {
 		f.publishMap()
 	}
 	f.mu.Unlock()
+	f.sessionLog.write(&f.state.events, log.Term, log.Index)
 
 	result.Replies = replies
 	if changed {

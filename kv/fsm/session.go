@@ -119,8 +119,8 @@ func (s *sessions) uncount(x *session) {
 
 // end forgets sessions that have been idle for SessionIdle at clock (ms). Those
 // of slots that migrate are prolonged instead: both groups must have the same
-// ones, whatever their clocks.
-func (s *sessions) end(clock int64, index uint64, migrates func(slot uint16) bool) {
+// ones, whatever their clocks. ended is told of each that is forgotten.
+func (s *sessions) end(clock int64, index uint64, migrates func(slot uint16) bool, ended func(*session)) {
 	for range maxSessionsEndedPerEntry {
 		oldest, ok := s.byAge.Min()
 		if !ok || oldest.active+SessionIdle.Milliseconds() > clock {
@@ -135,6 +135,7 @@ func (s *sessions) end(clock int64, index uint64, migrates func(slot uint16) boo
 		s.byAge.Delete(oldest)
 		s.byKey.Delete(oldest)
 		s.uncount(oldest)
+		ended(oldest)
 	}
 }
 

@@ -25,6 +25,7 @@ type state struct {
 	// controller holds the shard map, in group 0; nil in others.
 	controller *controller.State
 	broken     Rules // that do not hold
+	events     sessionEvents
 }
 
 // DefaultMaxValue bounds values, in bytes, until the log says otherwise.
@@ -46,12 +47,13 @@ func newState(st *store.Store) *state {
 // reader could see a difference.
 func (s *state) apply(e Entry, index, term uint64, wanted bool, replies []kv.Reply) (_ []kv.Reply, changed bool) {
 	s.term = term
+	s.events.wanted = wanted
 	if e.Kind == Barrier {
 		return replies, false
 	}
 	due, any := s.store.NextDeadline()
 	s.store.Advance(e.Clock, index)
-	s.sessions.end(s.store.Clock(), index, s.migrates)
+	s.sessions.end(s.store.Clock(), index, s.migrates, s.sessionEnds)
 	changed = any && due <= s.store.Clock()
 
 	err := EachCommand(e.Payload, func(args [][]byte) {
@@ -132,9 +134,11 @@ func (s *state) once(args [][]byte) kv.Reply {
 	last := s.sessions.find(slot, args[2])
 	if last != nil {
 		if seq == last.seq {
+			s.events.add(sayRepeated, last, args[1], seq)
 			return last.reply
 		}
 		if seq < last.seq {
+			s.events.add(sayOutdated, last, args[1], seq)
 			return errSeqOutdated(seq, last.seq).Reply()
 		}
 	}
@@ -142,6 +146,8 @@ func (s *state) once(args [][]byte) kv.Reply {
 	s.sessions.remember(&session{slot: slot, id: string(args[2]), seq: seq, active: s.store.Clock(), reply: reply, changed: s.store.Index()})
 	return reply
 }
+
+func (s *state) sessionEnds(x *session) { s.events.add(sayForgot, x, nil, 0) }
 
 // transaction executes an EXEC: all commands next to each other, or none if a
 // watched key has changed since it was read.

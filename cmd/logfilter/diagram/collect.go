@@ -95,7 +95,7 @@ func (c *Collector) Event(e *event.Event) {
 	if e.Level == event.Trace {
 		c.note(e)
 	}
-	if way, there := e.Attr("way"); there {
+	if way, there := e.Attr("way"); there && isWay(way.Text) {
 		c.message(e, way.Text)
 		return
 	}
@@ -191,6 +191,16 @@ func number(e *event.Event, name string) uint64 {
 	return n
 }
 
+// isWay tells whether a word says where a message is: other logs have fields of that
+// name, too.
+func isWay(word string) bool {
+	switch word {
+	case "sent", "received", "answered", "returned":
+		return true
+	}
+	return false
+}
+
 // message puts a line to the others of its message.
 func (c *Collector) message(e *event.Event, way string) {
 	peer, _ := e.Attr("peer")
@@ -277,6 +287,9 @@ func (c *Collector) Data() *Data {
 			d.Notes = append(d.Notes, fmt.Sprintf("%d of %d %ss are drawn", len(t.kept), t.seen, kindName(kind)))
 		}
 		for _, s := range t.kept {
+			if s.sent == 0 && s.received == 0 {
+				continue // at the first moment of a log that counts from its start
+			}
 			m := s.Message
 			m.From, m.To = c.node(s.from), c.node(s.to)
 			m.Unseen = s.received == 0 && c.unseen(s.to, s.sent, spans)

@@ -2,7 +2,12 @@
 const D = JSON.parse(document.getElementById('data').textContent);
 const $ = id => document.getElementById(id);
 const canvas = $('c'), ctx = canvas.getContext('2d'), tip = $('tip');
-const lanesColours = ['#0e8f9c', '#a243b8', '#2f8f3a', '#3763d6', '#c2621b', '#8a6d00', '#c23a6a', '#55677f'];
+const dark = matchMedia('(prefers-color-scheme:dark)');
+// Nodes' colours are those of text, too: each ground has its own.
+const lanesColours = {
+  light: ['#0b7a86', '#a243b8', '#2a8134', '#3763d6', '#b1550f', '#7d6300', '#c23a6a', '#55677f'],
+  dark: ['#3fc3d0', '#d68be6', '#6fcf7a', '#8fabff', '#f09a5b', '#d9b944', '#f286ab', '#a3b3c9'],
+};
 // What can be drawn: messages as strokes, marks as dots.
 const kinds = {
   append: {name: 'appends', colour: '#2f6fed', message: true},
@@ -47,7 +52,7 @@ const css = name => getComputedStyle(document.documentElement).getPropertyValue(
 const y = t => top0 + (t - from) * scale;
 const time = py => from + (py - top0) / scale;
 const x = n => left0 + (W - left0) * (n + .5) / D.nodes.length;
-const colour = n => lanesColours[n % lanesColours.length];
+const colour = n => { const all = lanesColours[dark.matches ? 'dark' : 'light']; return all[n % all.length]; };
 const until = () => time(H);
 
 function clock(t, digits = 3) {
@@ -89,7 +94,6 @@ function lanes() {
     if (s.n < 0) {
       ctx.fillStyle = 'rgba(214,69,69,.09)'; ctx.fillRect(left0 - 6, a, W, b - a);
       ctx.fillStyle = '#d64545'; ctx.fillRect(left0 - 6, a, 3, b - a);
-      if (b - a > 13) { ctx.textAlign = 'left'; ctx.textBaseline = 'top'; ctx.font = '600 11px system-ui, sans-serif'; ctx.fillText(s.x, left0 + 2, a + 3); }
     }
   }
   D.nodes.forEach((name, n) => {
@@ -131,7 +135,7 @@ function messages() {
   hits = [];
   const a = from - 50 / scale, b = until() + 50 / scale;
   const seen = D.messages.filter(m => shown[m.k] && (m.s ?? m.r) < b && (m.b ?? m.a ?? m.r ?? m.s) > a);
-  const alpha = Math.max(.14, Math.min(1, 260 / seen.length));
+  const alpha = Math.max(.14, Math.min(1, 260 / seen.length)), named = []; // where indexes stand
   for (const m of seen) {
     const c = kinds[m.k].colour, d = Math.sign(x(m.t) - x(m.f)) * 5, x1 = x(m.f) + d, x2 = x(m.t) - d, on = picked === m, w = on ? 2.6 : m.k === 'heartbeat' || m.k === 'empty' ? 1 : 1.5;
     if (m.s != null && m.r != null) {
@@ -148,7 +152,8 @@ function messages() {
     if (on && m.r != null && m.a != null) { ctx.strokeStyle = c; ctx.lineWidth = 5; ctx.globalAlpha = .5; ctx.beginPath(); ctx.moveTo(x2, y(m.r)); ctx.lineTo(x2, y(m.a)); ctx.stroke(); ctx.globalAlpha = 1; }
     if (seen.length < 60 && m.i && m.n && m.s != null && m.r != null && Math.abs(x2 - x1) > 90) {
       const mx = x1 + (x2 - x1) * .3, my = y(m.s) + (y(m.r) - y(m.s)) * .3;
-      ctx.font = '10px system-ui, sans-serif'; ctx.textAlign = 'center'; ctx.textBaseline = 'bottom'; ctx.fillStyle = c; ctx.fillText(`i${m.i}`, mx, my - 2);
+      ctx.font = '10px system-ui, sans-serif'; ctx.textAlign = 'center'; ctx.textBaseline = 'bottom'; ctx.fillStyle = c;
+      if (!named.some(([px, py]) => Math.abs(px - mx) < 34 && Math.abs(py - my) < 11)) { named.push([mx, my]); ctx.fillText(`i${m.i}`, mx, my - 2); }
     }
   }
 }
@@ -179,19 +184,33 @@ function marks() {
     hits.push([px, py, px, py, m]);
   }
 }
-// Who leads stands beside the lane where the reign begins, or where the view does.
+// A text that ends at px, on a ground of its own.
+function label(text, px, py, c) {
+  ctx.font = '600 11px system-ui, sans-serif'; ctx.textAlign = 'right'; ctx.textBaseline = 'middle';
+  const w = ctx.measureText(text).width;
+  ctx.fillStyle = css('--bg'); ctx.globalAlpha = .86; ctx.fillRect(px - w - 4, py - 8, w + 8, 16); ctx.globalAlpha = 1;
+  ctx.fillStyle = c; ctx.fillText(text, px, py);
+}
+// Faults are named at the right, where no reign is. Who leads stands beside the lane where the reign begins, or where the view does.
 function labels() {
-  const last = {};
+  let above = -99;
+  for (const s of D.spans) {
+    const a = Math.max(top0, y(s.f)) + 9;
+    if (s.n >= 0 || y(s.t) < top0 + 2 || a > H || a - above < 15) continue;
+    above = a;
+    label(s.x, W - 10, a, '#d64545');
+  }
+  const taken = D.nodes.map(() => []);
   for (const r of D.reigns) {
     const a = Math.max(top0 + 10, y(r.f)), b = Math.min(H, y(r.t));
     if (b < top0 || a > H || b - a < 13 && y(r.f) < top0) continue;
-    if (last[r.n] != null && a - last[r.n] < 15) continue;
-    last[r.n] = a;
-    const text = `leads ${groups.length > 1 ? 'g' + r.g + ' ' : ''}in term ${r.m}`;
-    ctx.font = '600 11px system-ui, sans-serif'; ctx.textAlign = 'right'; ctx.textBaseline = 'middle';
-    const w = ctx.measureText(text).width, px = x(r.n) - 16;
-    ctx.fillStyle = css('--bg'); ctx.globalAlpha = .86; ctx.fillRect(px - w - 4, a - 8, w + 8, 16); ctx.globalAlpha = 1;
-    ctx.fillStyle = colour(r.n); ctx.fillText(text, px, a);
+    if (taken[r.n].some(other => Math.abs(a - other) < 15)) continue;
+    taken[r.n].push(a);
+    const g = groups.length > 1 ? 'g' + r.g + ' ' : '', px = x(r.n) - 16;
+    ctx.font = '600 11px system-ui, sans-serif';
+    let text = `leads ${g}in term ${r.m}`;
+    if (px - ctx.measureText(text).width < (r.n ? x(r.n - 1) + 20 : left0)) text = `${g}t${r.m}`;
+    label(text, px, a, colour(r.n));
   }
 }
 function heads() {
@@ -231,13 +250,15 @@ const rows = D.lines.map(l => {
   const row = document.createElement('div');
   row.className = l.l || '';
   const cell = (c, text) => { const s = document.createElement('span'); s.className = c; s.textContent = text; return s; };
-  const node = cell('n', D.nodes[l.n]); node.style.color = colour(l.n);
+  const node = cell('n', D.nodes[l.n]);
   const msg = cell('x', l.x);
   if (l.g >= 0 || l.p) { const em = document.createElement('em'); em.textContent = `${l.g >= 0 ? 'g' + l.g + ' ' : ''}${l.p || ''} `; msg.prepend(em); }
   row.append(cell('t', clock(l.t)), node, msg);
   row.onclick = () => { cursor = l.t; show(l.t); pick(null); mark(row); draw(); };
   return row;
 });
+const paintRows = () => rows.forEach((row, i) => row.children[1].style.color = colour(D.lines[i].n));
+paintRows();
 $('lines').append(...rows);
 let over = false, at = null;
 $('lines').onmouseenter = () => over = true;
@@ -312,7 +333,7 @@ function size() {
   if (keep) { clamp(); draw(); } else recall();
 }
 addEventListener('resize', size);
-matchMedia('(prefers-color-scheme:dark)').addEventListener('change', draw);
+dark.addEventListener('change', () => { paintRows(); draw(); });
 size();
 // For tests: what the page shows.
 window.logfilter = {data: D, hits: () => hits, view: () => ({from, scale, until: until()}), zoom, pick, lanes: () => D.nodes.map((_, n) => x(n)), y};

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"raftkv/cmd/logfilter/event"
@@ -20,6 +21,7 @@ type Follower struct {
 	applied  map[string]moment
 	waited   int64  // of the proposer's node for its own disk
 	replaced uint64 // the term of an entry that another leader has put in its place
+	sessions []Leg  // what its commands met in their sessions
 }
 
 // messageKey names a message: no node gives a number twice.
@@ -56,6 +58,10 @@ func (f *Follower) Event(e *event.Event) {
 	switch {
 	case e.Topic == eventlog.TopicReplication:
 		f.message(e)
+	case e.Topic == eventlog.TopicSession:
+		if _, command := e.Attr("key"); command && f.Index != 0 && e.Index.Value == f.Index && e.Term.Value == f.Term {
+			f.sessions = append(f.sessions, Leg{e.Node, "does not execute it", e.Time, e.Time, strings.Clone(e.Msg) + sessionNote(e)})
+		}
 	case e.Topic == eventlog.TopicStore && e.Msg == sayStored && f.other(e):
 		if e.Term.Value > f.Term {
 			f.replaced = max(f.replaced, e.Term.Value)
@@ -72,6 +78,15 @@ func (f *Follower) Event(e *event.Event) {
 			}
 		}
 	}
+}
+
+// sessionNote names the session that a line is about.
+func sessionNote(e *event.Event) string {
+	note := ", session " + text(e, "session")
+	if since := number(e, "since"); since != 0 {
+		note += fmt.Sprintf(", known since index %d", since)
+	}
+	return note
 }
 
 // other tells whether a line is about another entry with the same index: the last of
@@ -154,6 +169,7 @@ func (f *Follower) Legs() []Leg {
 		}
 		add(node, what, a.from, a.to, together(a.entries))
 	}
+	legs = append(legs, f.sessions...)
 	if f.Answered != 0 {
 		note := f.Failure
 		if note != "" {
