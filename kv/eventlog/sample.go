@@ -25,9 +25,12 @@ const (
 // sampling is how a Tracer chooses.
 type sampling struct {
 	every atomic.Uint64 // 0 counts as DefaultTraceSample
-	// free is what has been granted: the second's lower 32 bits above the count.
-	free atomic.Uint64
+	free  budget        // of Follows
+	names budget        // of Affords
 }
+
+// budget is what has been granted: the second's lower 32 bits above the count.
+type budget struct{ atomic.Uint64 }
 
 // SetSample sets of how many entries one is followed under load: 1 follows all, 0 is
 // DefaultTraceSample.
@@ -52,7 +55,7 @@ func (t *Tracer) Follows(topic string, index uint64, entries int) bool {
 	if every == 1 {
 		return true
 	}
-	return index != 0 && (chosen(every, index, uint64(entries)) || t.sampling.grant(time.Now()))
+	return index != 0 && (chosen(every, index, uint64(entries)) || t.sampling.free.grant(time.Now(), 1))
 }
 
 // chosen tells whether one of the entries up to index is a multiple of every.
@@ -61,19 +64,26 @@ func chosen(every, index, entries uint64) bool {
 	return index/every != (index-entries)/every
 }
 
-// grant takes one of the lines that are free in a second, if there is one.
-func (s *sampling) grant(now time.Time) bool {
+// Affords tells whether a line of something followed may name n keys. Reading the keys
+// of every command was most of what the trace cost the leader, so only so many are free
+// in a second, too, but all are named if every entry is followed.
+func (t *Tracer) Affords(n int) bool {
+	return t != nil && (t.Sample() == 1 || t.sampling.names.grant(time.Now(), n))
+}
+
+// grant takes n of what is free in a second, if so much is left.
+func (b *budget) grant(now time.Time, n int) bool {
 	second := uint64(uint32(now.Unix())) << 32
 	for {
-		old := s.free.Load()
-		next := second + 1
+		old := b.Load()
+		used := uint64(n)
 		if old>>32 == second>>32 {
-			if uint32(old) >= freeLines {
-				return false
-			}
-			next = old + 1
+			used += uint64(uint32(old))
 		}
-		if s.free.CompareAndSwap(old, next) {
+		if used > freeLines {
+			return false
+		}
+		if b.CompareAndSwap(old, second|used) {
 			return true
 		}
 	}

@@ -25,17 +25,20 @@ func TestChosenByTheEntriesInARange(t *testing.T) {
 }
 
 func TestFreeLinesOfASecond(t *testing.T) {
-	var s sampling
+	var s budget
 	for _, second := range []int64{1700000000, 1700000001, 1<<32 + 5} {
 		granted := 0
 		for range 3 * freeLines {
-			if s.grant(time.Unix(second, 0)) {
+			if s.grant(time.Unix(second, 0), 1) {
 				granted++
 			}
 		}
 		if granted != freeLines {
 			t.Errorf("%d lines were free in second %d, not %d", granted, second, freeLines)
 		}
+	}
+	if later := time.Unix(5<<32, 0); !s.grant(later, freeLines-1) || s.grant(later, 2) || !s.grant(later, 1) {
+		t.Error("what takes several is granted more or less than is left")
 	}
 }
 

@@ -38,12 +38,13 @@ func (t *entryTrace) proposed(p proposing) {
 	t.next++
 	t.told = t.trace.Follows(eventlog.TopicCommit, t.index+1, 1)
 	if t.told {
-		t.tell(p, time.Time{})
+		t.tell(p, time.Time{}, false)
 	}
 }
 
-// tell writes of the last proposal, which was made now or at a time.
-func (t *entryTrace) tell(p proposing, at time.Time) {
+// tell writes of the last proposal, which was made now or at a time. The keys of one
+// that failed are always named: somebody will ask what became of them.
+func (t *entryTrace) tell(p proposing, at time.Time, failed bool) {
 	line := t.trace.Line(eventlog.TopicCommit, "proposed", eventlog.Place{Group: t.group}).At(at)
 	if line == nil {
 		return
@@ -54,7 +55,10 @@ func (t *entryTrace) tell(p proposing, at time.Time) {
 			oldest = p.queuedAt
 		}
 	}
-	keys, sessions, more := names(p.batch, p.kind)
+	keys, sessions, more := "", "", p.commands
+	if failed || t.trace.Affords(p.commands) {
+		keys, sessions, more = names(p.batch, p.kind)
+	}
 	line.Uint("proposal", t.next).Text("kind", p.kind.String()).Uint("commands", uint64(p.commands)).Uint("bytes", uint64(p.size)).
 		Took("waited", p.start.Sub(oldest)).Text("keys", keys).Text("sessions", sessions)
 	if more > 0 {
@@ -76,7 +80,7 @@ func (t *entryTrace) answered(p proposing, response any, failure error) {
 		if failure == nil && took < eventlog.TraceSlow && !t.trace.Follows(eventlog.TopicCommit, at.Index, 1) {
 			return
 		}
-		t.tell(p, p.start)
+		t.tell(p, p.start, failure != nil)
 	}
 	line := t.trace.Line(eventlog.TopicCommit, "answered", at).Uint("proposal", t.next).Took("took", took)
 	if failure != nil {
