@@ -54,7 +54,7 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 	}
 	if len(finder.Found) == 0 {
 		if !traced {
-			return fmt.Errorf("these logs have no trace of commands: run the nodes without --trace off, or switch it on: curl -X PUT -d '{\"topics\":[\"all\"]}' http://NODE/v1/log")
+			return fmt.Errorf("these logs have no trace of commands: run the nodes with --trace all, or switch it on: curl -X PUT -d '{\"topics\":[\"all\"]}' http://NODE/v1/log")
 		}
 		return errNothing
 	}

@@ -52,7 +52,6 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
 	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
-	s.trace = eventlog.TraceTopics()
 	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
 	f.Uint64Var(&s.sample, "trace-sample", eventlog.DefaultTraceSample, "of how many entries the trace follows one under load, besides those that are slow or fail; 1: all, which costs a busy node more than a tenth")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What a trace costs: processor time of the three nodes for a write at a fixed rate, so
 # that the work is equal, and as a second witness writes a second as fast as it goes;
-# with the trace off, on as it is by default, and of every entry. By turns on one
+# with the trace off, sampled as by default, and of every entry. By turns on one
 # cluster, and the medians. sh tests/bench/tracecost.sh [CLIENTS [ROUNDS [GROUPS...]]]
 set -eu
 bin=${RAFTKV:-.build/raftkv} port=${PORT:-27301} rate=${RATE:-4000} modes=${MODES:-"off on full"}

@@ -26,7 +26,7 @@ type stage struct {
 }
 
 func setStage(t *testing.T) *stage {
-	c := cluster.Start(t, cluster.Options{Flags: []string{"--enable-faults"}})
+	c := cluster.Start(t, cluster.Options{Flags: []string{"--trace=all", "--enable-faults"}})
 	s := &stage{Cluster: c, t: t, dir: filepath.Dir(c.At("n1").Dir)}
 	c.Eventually("the balancer is off", func() error { return s.order("PUT", "/v1/balance", `{"on":false}`) })
 	return s
