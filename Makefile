@@ -54,7 +54,7 @@ LOGMB ?= 2048
 bench-logfilter: build ## compare logfilter with grep, jq and lnav on LOGMB megabytes of logs
 	$(GO) run ./tests/logbench -raftkv $(BIN) -logfilter .build/logfilter -mb $(LOGMB)
 
-bench-trace: build ## what a trace of all messages and entries costs
+bench-trace: build ## what the trace of messages and entries costs, sampled and of every entry
 	RAFTKV=$(BIN) sh tests/bench/tracecost.sh
 
 clean: ## remove what was built

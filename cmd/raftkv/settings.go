@@ -27,6 +27,7 @@ type settings struct {
 	replace    time.Duration
 	logLevel   choice
 	trace      topics
+	sample     uint64
 	password   string
 	pprof      bool
 	breakable  bool
@@ -54,6 +55,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
+	f.Uint64Var(&s.sample, "trace-sample", eventlog.DefaultTraceSample, "of how many entries the trace follows one under load, besides those that are slow or fail; 1: all, which costs a busy node more than a tenth")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.Var(&s.scheduling, "scheduling", "normal, or batch: interrupt nobody to handle a message at once, which serves more when nodes share processors; 'up' starts several nodes with batch")
@@ -70,7 +72,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "advertise-replicas", "pprof", faultsFlag, "unsafe", "scheduling", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "trace-sample", "advertise-replicas", "pprof", faultsFlag, "unsafe", "scheduling", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -79,7 +81,7 @@ func (s *settings) args(f *pflag.FlagSet) []string {
 }
 
 func (s *settings) apply(c *node.Config) {
-	c.Trace = s.trace
+	c.Trace, c.TraceSample = s.trace, s.sample
 	c.LogStore, c.Profile = s.logStore.value, s.profile.value
 	c.MaxValue, c.MaxMemory, c.MinFree = int(s.maxValue), int64(s.maxMemory), uint64(s.minFree)
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace

@@ -31,9 +31,9 @@ type Admin interface {
 	MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error)
 	// LetLead hands a group to the voter on a node.
 	LetLead(ctx context.Context, group uint32, node string) error
-	// Trace sets which topics this node's trace follows, and returns them all if topics
-	// is nil.
-	Trace(topics []string) []string
+	// Trace sets which topics this node's trace follows, and of how many entries one
+	// under load; nil leaves either as it is. It returns what is so then.
+	Trace(topics []string, sample *uint64) ([]string, uint64)
 }
 
 const (
@@ -52,6 +52,7 @@ type order struct {
 	Reason string        `json:"reason"`
 	On     *bool         `json:"on"`
 	Topics *[]string     `json:"topics"`
+	Sample *uint64       `json:"sample"`
 	Fault  string        `json:"fault"`
 	For    string        `json:"for"`
 	Noted  bool          `json:"noted"`
@@ -184,7 +185,7 @@ func (h *handler) setBalance(r *http.Request, o order) (any, error) {
 
 // showTrace answers what this node's trace follows.
 func (h *handler) showTrace(*http.Request, order) (any, error) {
-	return traceState{h.node.Trace(nil), eventlog.TraceTopics()}, nil
+	return h.trace(nil, nil), nil
 }
 
 // setTrace sets what this node's trace follows, from now until it stops.
@@ -199,12 +200,18 @@ func (h *handler) setTrace(_ *http.Request, o order) (any, error) {
 	if topics == nil {
 		topics = []string{}
 	}
-	return traceState{h.node.Trace(topics), eventlog.TraceTopics()}, nil
+	return h.trace(topics, o.Sample), nil
+}
+
+func (h *handler) trace(topics []string, sample *uint64) traceState {
+	topics, every := h.node.Trace(topics, sample)
+	return traceState{topics, every, eventlog.TraceTopics()}
 }
 
 // traceState is the answer to both.
 type traceState struct {
 	Topics []string `json:"topics"`
+	Sample uint64   `json:"sample"` // of how many entries one is followed under load
 	Known  []string `json:"known"`
 }
 

@@ -21,6 +21,7 @@ type fakeNode struct {
 	Node
 	orders []string
 	trace  []string
+	sample uint64
 	err    error
 }
 
@@ -48,11 +49,14 @@ func (f *fakeNode) MoveSlots(_ context.Context, slots []shard.Range, to uint32, 
 	return kv.Move{Epoch: 9, There: slots}, f.err
 }
 
-func (f *fakeNode) Trace(topics []string) []string {
+func (f *fakeNode) Trace(topics []string, sample *uint64) ([]string, uint64) {
 	if topics != nil {
 		f.trace = topics
 	}
-	return f.trace
+	if sample != nil {
+		f.sample = *sample
+	}
+	return f.trace, f.sample
 }
 
 func (f *fakeNode) LetLead(_ context.Context, group uint32, node string) error {
@@ -93,7 +97,8 @@ func TestOrders(t *testing.T) {
 		{"DELETE /v1/migrations/-1", "", 400, "", "no migration"},
 		{"PUT /v1/balance", `{"on":false}`, 200, string(controller.SetBalance(false)), `{"epoch":9,"changed":true}`},
 		{"PUT /v1/balance", `{}`, 400, "", `{\"on\":true}`},
-		{"PUT /v1/log", `{"topics":["commit","election"]}`, 200, "", `{"topics":["commit","election"],"known":["election",`},
+		{"PUT /v1/log", `{"topics":["commit","election"]}`, 200, "", `{"topics":["commit","election"],"sample":0,"known":["election",`},
+		{"PUT /v1/log", `{"topics":["commit"],"sample":4}`, 200, "", `{"topics":["commit"],"sample":4,"known"`},
 		{"PUT /v1/log", `{"topics":["all"]}`, 200, "", `{"topics":["election","replication",`},
 		{"PUT /v1/log", `{"topics":[]}`, 200, "", `{"topics":[],`},
 		{"PUT /v1/log", `{"topics":["comit"]}`, 400, "", "commit"},

@@ -55,11 +55,12 @@ const (
 // Tracer writes a trace. A nil one is off. All methods may be called concurrently,
 // and none of them waits for the disk but Close.
 type Tracer struct {
-	node   []byte // the part of a line between time and topic
-	topics atomic.Pointer[[]string]
-	out    *rotatingFile
-	wake   chan struct{} // has room for one
-	done   chan struct{}
+	node     []byte // the part of a line between time and topic
+	topics   atomic.Pointer[[]string]
+	sampling sampling
+	out      *rotatingFile
+	wake     chan struct{} // has room for one
+	done     chan struct{}
 
 	mu      sync.Mutex
 	buf     []byte
@@ -117,7 +118,7 @@ func (t *Tracer) Line(topic, msg string, at Place) *TraceLine {
 		return nil
 	}
 	l := traceLines.Get().(*TraceLine)
-	l.t = t
+	l.t, l.at = t, time.Time{}
 	l.b = append(append(l.b[:0], topic...), '"')
 	if at.Group != NoGroup {
 		l.b = append(l.b, `,"group":`...)
@@ -140,8 +141,9 @@ func (t *Tracer) Line(topic, msg string, at Place) *TraceLine {
 // TraceLine is a line that is being made, by one goroutine. Names of attributes are
 // constants that need no escapes.
 type TraceLine struct {
-	t *Tracer
-	b []byte
+	t  *Tracer
+	b  []byte
+	at time.Time // zero: when it is written
 }
 
 var traceLines = sync.Pool{New: func() any { return new(TraceLine) }}
@@ -150,6 +152,14 @@ func (l *TraceLine) key(name string) {
 	l.b = append(l.b, ',', '"')
 	l.b = append(l.b, name...)
 	l.b = append(l.b, '"', ':')
+}
+
+// At dates a line back: it tells late of what was at a time.
+func (l *TraceLine) At(at time.Time) *TraceLine {
+	if l != nil {
+		l.at = at
+	}
+	return l
 }
 
 // Uint adds a number.
@@ -195,22 +205,25 @@ func (l *TraceLine) Write() {
 	if l == nil {
 		return
 	}
-	l.t.put(l.b)
+	l.t.put(l.b, l.at)
 	if cap(l.b) <= maxPooled {
 		traceLines.Put(l)
 	}
 }
 
 // put appends a line to what is to be written. Times are taken under the lock, so
-// that lines stand in their order.
-func (t *Tracer) put(line []byte) {
+// that lines stand in their order, but those that come late.
+func (t *Tracer) put(line []byte, at time.Time) {
 	t.mu.Lock()
 	if t.closed || len(t.buf) > traceBound {
 		t.dropped++
 		t.mu.Unlock()
 		return
 	}
-	t.stamp()
+	if at.IsZero() {
+		at = time.Now()
+	}
+	t.stamp(at)
 	t.buf = append(append(t.buf, line...), '}', '\n')
 	first, full := !t.pending, len(t.buf) > traceFull
 	t.pending = true
@@ -223,9 +236,8 @@ func (t *Tracer) put(line []byte) {
 	}
 }
 
-// stamp begins a line with the time. mu must be held.
-func (t *Tracer) stamp() {
-	now := time.Now()
+// stamp begins a line with its time. mu must be held.
+func (t *Tracer) stamp(now time.Time) {
 	if second := now.Unix(); second != t.second || t.clock == nil {
 		t.second = second
 		t.clock = now.UTC().AppendFormat(t.clock[:0], `{"t":"2006-01-02T15:04:05.`)
@@ -255,7 +267,7 @@ func (t *Tracer) run() {
 		out, dropped, closed := t.buf, t.dropped, t.closed
 		t.buf, t.spare, t.dropped, t.pending = t.spare[:0], nil, 0, false
 		if dropped > 0 {
-			t.stamp()
+			t.stamp(time.Now())
 			t.buf = append(t.buf, TopicLog...)
 			t.buf = append(t.buf, `","msg":"trace lines were dropped","dropped":`...)
 			t.buf = append(strconv.AppendUint(t.buf, dropped, 10), '}', '\n')

@@ -194,8 +194,9 @@ func (q *proposer) submit(batch []*Proposal) {
 		entry = append(entry, p.Commands...)
 	}
 	q.want(entry)
-	number := q.trace.proposed(batch, kind, commands, len(entry))
 	start := time.Now()
+	p := proposing{batch, kind, commands, len(entry), start}
+	q.trace.proposed(p)
 	future := q.apply(entry, q.timeout)
 	// submit does not return before raft has answered, and so outlasts the goroutine;
 	// whoever closes the group waits for run.
@@ -207,11 +208,11 @@ func (q *proposer) submit(batch []*Proposal) {
 	select {
 	case err := <-outcome:
 		if err != nil {
-			q.trace.answered(number, start, nil, outcomeOf(err))
+			q.trace.answered(p, nil, outcomeOf(err))
 			fail(batch, outcomeOf(err))
 			return
 		}
-		q.trace.answered(number, start, future.Response(), nil)
+		q.trace.answered(p, future.Response(), nil)
 		answer(batch, future.Response())
 		if q.observe != nil {
 			q.observe(commands, len(entry), time.Since(start))
@@ -219,7 +220,7 @@ func (q *proposer) submit(batch []*Proposal) {
 	case <-timer.C:
 		// The clients are told the truth now. The next entry must still wait:
 		// one in flight keeps the order of a connection's commands.
-		q.trace.answered(number, start, nil, kv.Uncertain(context.DeadlineExceeded))
+		q.trace.answered(p, nil, kv.Uncertain(context.DeadlineExceeded))
 		fail(batch, kv.Uncertain(context.DeadlineExceeded))
 		q.outlast(outcome)
 	}

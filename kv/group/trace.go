@@ -20,40 +20,69 @@ type entryTrace struct {
 	trace *eventlog.Tracer
 	group uint32
 	next  uint64 // number of the last proposal
+	index uint64 // of the last entry whose answer told it
+	told  bool   // of the last proposal
 }
 
-// proposed writes that an entry is handed to raft, and returns its number: only the
-// reply tells its index.
-func (t *entryTrace) proposed(batch []*Proposal, kind fsm.EntryKind, commands, size int) uint64 {
+// proposing is an entry that is handed to raft.
+type proposing struct {
+	batch          []*Proposal
+	kind           fsm.EntryKind
+	commands, size int
+	start          time.Time
+}
+
+// proposed writes that an entry is handed to raft. Only the reply tells its index, but
+// it will most likely be the next one.
+func (t *entryTrace) proposed(p proposing) {
 	t.next++
-	line := t.trace.Line(eventlog.TopicCommit, "proposed", eventlog.Place{Group: t.group})
-	if line == nil {
-		return t.next
+	t.told = t.trace.Follows(eventlog.TopicCommit, t.index+1, 1)
+	if t.told {
+		t.tell(p, time.Time{}, false)
 	}
-	oldest := time.Now()
-	for _, p := range batch {
+}
+
+// tell writes of the last proposal, which was made now or at a time. The keys of one
+// that failed are always named: somebody will ask what became of them.
+func (t *entryTrace) tell(p proposing, at time.Time, failed bool) {
+	line := t.trace.Line(eventlog.TopicCommit, "proposed", eventlog.Place{Group: t.group}).At(at)
+	if line == nil {
+		return
+	}
+	oldest := p.start
+	for _, p := range p.batch {
 		if !p.queuedAt.IsZero() && p.queuedAt.Before(oldest) {
 			oldest = p.queuedAt
 		}
 	}
-	keys, sessions, more := names(batch, kind)
-	line.Uint("proposal", t.next).Text("kind", kind.String()).Uint("commands", uint64(commands)).Uint("bytes", uint64(size)).
-		Took("waited", time.Since(oldest)).Text("keys", keys).Text("sessions", sessions)
+	keys, sessions, more := "", "", p.commands
+	if failed || t.trace.Affords(p.commands) {
+		keys, sessions, more = names(p.batch, p.kind)
+	}
+	line.Uint("proposal", t.next).Text("kind", p.kind.String()).Uint("commands", uint64(p.commands)).Uint("bytes", uint64(p.size)).
+		Took("waited", p.start.Sub(oldest)).Text("keys", keys).Text("sessions", sessions)
 	if more > 0 {
 		line.Uint("more", uint64(more))
 	}
 	line.Write()
-	return t.next
 }
 
-// answered writes what became of a proposal, before its clients are told: response is
-// what the state machine made of it.
-func (t *entryTrace) answered(number uint64, start time.Time, response any, failure error) {
-	at := eventlog.Place{Group: t.group}
+// answered writes what became of the last proposal, before its clients are told:
+// response is what the state machine made of it. If the proposal was not told of and
+// is worth it after all, it comes first.
+func (t *entryTrace) answered(p proposing, response any, failure error) {
+	at, took := eventlog.Place{Group: t.group}, time.Since(p.start)
 	if result, ok := response.(*fsm.Result); ok {
 		at.Term, at.Index = result.Term, result.Index
+		t.index = result.Index
 	}
-	line := t.trace.Line(eventlog.TopicCommit, "answered", at).Uint("proposal", number).Took("took", time.Since(start))
+	if !t.told {
+		if failure == nil && took < eventlog.TraceSlow && !t.trace.Follows(eventlog.TopicCommit, at.Index, 1) {
+			return
+		}
+		t.tell(p, p.start, failure != nil)
+	}
+	line := t.trace.Line(eventlog.TopicCommit, "answered", at).Uint("proposal", t.next).Took("took", took)
 	if failure != nil {
 		line.Text("error", failure.Error())
 	}
@@ -102,6 +131,9 @@ func appendName(list, name []byte) []byte {
 // traceStored writes that entries are on this replica's disk.
 func (g *Group) traceStored(logs []*raft.Log, took time.Duration) {
 	last := logs[len(logs)-1]
+	if took < eventlog.TraceSlow && !g.config.Trace.Follows(eventlog.TopicStore, last.Index, len(logs)) {
+		return
+	}
 	g.config.Trace.Line(eventlog.TopicStore, "stored", eventlog.Place{Group: g.config.ID, Term: last.Term, Index: last.Index}).
 		Uint("entries", uint64(len(logs))).Took("took", took).Write()
 }
@@ -110,6 +142,9 @@ func (g *Group) traceStored(logs []*raft.Log, took time.Duration) {
 // when it knows of their commit, then they may have to wait for this replica's disk.
 func (g *Group) traceApplied(logs []*raft.Log, waited, took time.Duration) {
 	last := logs[len(logs)-1]
+	if waited+took < eventlog.TraceSlow && !g.config.Trace.Follows(eventlog.TopicCommit, last.Index, len(logs)) {
+		return
+	}
 	g.config.Trace.Line(eventlog.TopicCommit, "applied", eventlog.Place{Group: g.config.ID, Term: last.Term, Index: last.Index}).
 		Uint("entries", uint64(len(logs))).Took("waited", waited).Took("took", took).Write()
 }

@@ -59,7 +59,10 @@ type Config struct {
 	// Trace are the topics whose messages and entries are followed from the start:
 	// some of eventlog.TraceTopics.
 	Trace []string
-	Pprof bool // serve Go's profiles over HTTP
+	// TraceSample is of how many entries the trace follows one under load; 1 follows
+	// all, which costs a busy node more than a tenth; 0 is the default.
+	TraceSample uint64
+	Pprof       bool // serve Go's profiles over HTTP
 	// Insecure permits addresses that other machines reach, without TLS.
 	Insecure bool
 

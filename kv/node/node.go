@@ -139,6 +139,7 @@ func (n *Node) start() error {
 		return err
 	}
 	n.trace.Follow(n.config.Trace)
+	n.trace.SetSample(n.config.TraceSample)
 	n.log.Info("starting", "topic", "node", "version", n.config.Version, "pid", os.Getpid(), "dir", n.config.Dir,
 		"redis", n.config.Redis, "http", n.config.HTTP, "peer", n.config.Peer, "incarnation", n.identity.Incarnation, "cluster", n.identity.Cluster)
 	n.metrics = metrics.New(n.config.ID, n.config.Version)

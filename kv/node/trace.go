@@ -5,14 +5,20 @@ import (
 	"time"
 )
 
-// Trace sets which topics the node's trace follows, unless topics is nil, and
-// returns those that it follows.
-func (n *Node) Trace(topics []string) []string {
+// Trace sets which topics the node's trace follows, and of how many entries one under
+// load, where 0 is the default; nil leaves either as it is. It returns what is so then.
+func (n *Node) Trace(topics []string, sample *uint64) ([]string, uint64) {
 	if topics != nil {
 		n.trace.Follow(topics)
-		n.log.Info("the trace follows other topics", "topic", "log", "topics", topics)
 	}
-	return append([]string{}, n.trace.Topics()...)
+	if sample != nil {
+		n.trace.SetSample(*sample)
+	}
+	now, every := append([]string{}, n.trace.Topics()...), n.trace.Sample()
+	if topics != nil || sample != nil {
+		n.log.Info("the trace is set", "topic", "log", "topics", now, "sample", every)
+	}
+	return now, every
 }
 
 const (

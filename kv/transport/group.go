@@ -112,7 +112,7 @@ func (g *Group) finishAppend(timeout time.Duration, x *exchange, id raft.ServerI
 	if err == nil {
 		err = decodeAppendAnswer(payload, resp)
 	}
-	g.traceAppendReturned(x.id, id, sent, args, resp, err)
+	g.traceAppendReturned(x.id, id, x.sending != nil, sent, args, resp, err)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (g *Group) roundTrip(id raft.ServerID, target raft.ServerAddress, m method,
 		return nil, err
 	}
 	sent := time.Now()
-	x := &exchange{conn: c, done: make(chan struct{}), sending: func(number uint64) { g.traceSent(number, id, args) }}
+	x := &exchange{conn: c, done: make(chan struct{}), sending: func(number uint64) { g.traceSent(number, id, time.Time{}, args) }}
 	if err := c.start(x, m, g.id, build); err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *ra
 // InstallSnapshot streams a snapshot over a connection of its own.
 func (g *Group) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	number, sent := g.t.numbers.Add(1), time.Now()
-	g.traceSent(number, id, args)
+	g.traceSent(number, id, time.Time{}, args)
 	payload, err := g.sendSnapshot(number, id, target, args, data)
 	g.traceReturned(number, id, sent, args, payload, err)
 	if err != nil {
@@ -271,7 +271,10 @@ func (g *Group) execute(ctx context.Context, from string, f frame, data io.Reade
 		return nil, fmt.Errorf("the replica here is %s, not %s", g.replica, target)
 	}
 	began := time.Now()
-	g.traceReceived(f.id, from, command)
+	followed := g.follows(command)
+	if followed {
+		g.traceReceived(f.id, from, time.Time{}, command)
+	}
 	responses := make(chan raft.RPCResponse, 1)
 	rpc := raft.RPC{Command: command, RespChan: responses}
 	if s, ok := command.(*raft.InstallSnapshotRequest); ok {
@@ -288,7 +291,7 @@ func (g *Group) execute(ctx context.Context, from string, f frame, data io.Reade
 	if err == nil {
 		err = g.vouch(command)
 	}
-	g.traceAnswered(f.id, from, began, command, payload, err)
+	g.traceAnswered(f.id, from, followed, began, command, payload, err)
 	return payload, err
 }
 

@@ -64,16 +64,31 @@ func (g *Group) begin(args any, way string, number uint64, peer string) *eventlo
 	return trace.Line(s.topic, s.name+" "+way, s.place).Text("way", way).Uint("message", number).Text("peer", peer)
 }
 
-// sendingAppend returns what an exchange calls before an append leaves.
-func (g *Group) sendingAppend(to raft.ServerID, args *raft.AppendEntriesRequest) func(uint64) {
-	if !g.t.opts.Trace.On(eventlog.TopicReplication) {
-		return nil
+// follows tells whether the trace follows a request from its begin on: appends are
+// chosen by their entries, which both ends know, and all others are few.
+func (g *Group) follows(args any) bool {
+	trace := g.t.opts.Trace
+	if trace == nil {
+		return false
 	}
-	return func(number uint64) { g.traceSent(number, to, args) }
+	if a, ok := args.(*raft.AppendEntriesRequest); ok {
+		return trace.Follows(eventlog.TopicReplication, a.PrevLogEntry+uint64(len(a.Entries)), len(a.Entries))
+	}
+	return true // begin asks for its topic
 }
 
-func (g *Group) traceSent(number uint64, to raft.ServerID, args any) {
-	line := g.begin(args, "sent", number, nodeOf(to))
+// sendingAppend returns what an exchange calls before an append leaves; nil if it is
+// not followed.
+func (g *Group) sendingAppend(to raft.ServerID, args *raft.AppendEntriesRequest) func(uint64) {
+	if !g.follows(args) {
+		return nil
+	}
+	return func(number uint64) { g.traceSent(number, to, time.Time{}, args) }
+}
+
+// traceSent writes that a message leaves, or has left at a time.
+func (g *Group) traceSent(number uint64, to raft.ServerID, at time.Time, args any) {
+	line := g.begin(args, "sent", number, nodeOf(to)).At(at)
 	switch a := args.(type) {
 	case *raft.AppendEntriesRequest:
 		line.Uint("entries", uint64(len(a.Entries))).Uint("commit", a.LeaderCommitIndex)
@@ -83,15 +98,24 @@ func (g *Group) traceSent(number uint64, to raft.ServerID, args any) {
 	line.Write()
 }
 
-func (g *Group) traceReceived(number uint64, from string, args any) {
-	line := g.begin(args, "received", number, from)
+// traceReceived writes that a message has come, now or at a time.
+func (g *Group) traceReceived(number uint64, from string, at time.Time, args any) {
+	line := g.begin(args, "received", number, from).At(at)
 	if a, ok := args.(*raft.AppendEntriesRequest); ok {
 		line.Uint("entries", uint64(len(a.Entries)))
 	}
 	line.Write()
 }
 
-func (g *Group) traceAnswered(number uint64, from string, began time.Time, args any, payload []byte, err error) {
+// traceAnswered writes of an answer that leaves. If the request was not followed and
+// is worth it after all, its receipt comes first.
+func (g *Group) traceAnswered(number uint64, from string, followed bool, began time.Time, args any, payload []byte, err error) {
+	if !followed {
+		if err == nil && time.Since(began) < eventlog.TraceSlow && !refuses(payload) {
+			return
+		}
+		g.traceReceived(number, from, began, args)
+	}
 	line := g.begin(args, "answered", number, from)
 	if line == nil {
 		return
@@ -107,7 +131,14 @@ func (g *Group) traceReturned(number uint64, to raft.ServerID, sent time.Time, a
 	outcome(line, args, payload, err).Took("took", time.Since(sent)).Write()
 }
 
-func (g *Group) traceAppendReturned(number uint64, to raft.ServerID, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, err error) {
+// traceAppendReturned is the same for the answer to an append.
+func (g *Group) traceAppendReturned(number uint64, to raft.ServerID, followed bool, sent time.Time, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse, err error) {
+	if !followed {
+		if err == nil && time.Since(sent) < eventlog.TraceSlow && resp.Success {
+			return
+		}
+		g.traceSent(number, to, sent, args)
+	}
 	line := g.begin(args, "returned", number, nodeOf(to))
 	if err != nil {
 		line.Text("error", err.Error())
@@ -115,6 +146,12 @@ func (g *Group) traceAppendReturned(number uint64, to raft.ServerID, sent time.T
 		line.Bool("success", resp.Success)
 	}
 	line.Took("took", time.Since(sent)).Write()
+}
+
+// refuses tells whether the answer to an append is no.
+func refuses(payload []byte) bool {
+	var r raft.AppendEntriesResponse
+	return decodeAppendAnswer(payload, &r) == nil && !r.Success
 }
 
 // outcome adds what an answer says.
