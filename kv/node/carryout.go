@@ -93,8 +93,6 @@ func (n *Node) handGroup(order leadOrder) error {
 		case nodeOf(s.ID) != order.Node || s.Suffrage != raft.Voter:
 		case s.ID == g.Replica():
 			return nil
-		case !g.CaughtUp(s.ID):
-			return fmt.Errorf("%s of group %d lags behind: writes would wait for it; try again", s.ID, order.Group)
 		default:
 			return g.TransferLeadership(s.ID)
 		}
