@@ -60,6 +60,7 @@ what they hold. --history judges such a file again.`,
 		Example: `  raftkv check                                    # 30 s of all faults
   raftkv check --faults kill,pause --for 5m --seed 7
   raftkv check --faults 'pause LEADER'            # that alone, again and again
+  raftkv check --faults 'split n1,n2 n3; kill'    # a line with commas, and a class
   raftkv check --faults none --addr 127.0.0.1:8001
   raftkv check --history raftkv-check/history.jsonl`,
 		Args: noArgs,
@@ -83,7 +84,7 @@ what they hold. --history judges such a file again.`,
 	o.add(cmd.Flags())
 	f := cmd.Flags()
 	f.DurationVar(&o.config.For, "for", 30*time.Second, "how long clients work and faults come")
-	f.StringSliceVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none; or a line of 'raftkv fault', in which LEADER and NODE stand for nodes")
+	f.StringArrayVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none; or lines of 'raftkv fault', in which LEADER and NODE stand for nodes. Several are separated by commas, or by semicolons if a line holds commas; the flag may be repeated")
 	f.Uint64Var(&o.config.Seed, "seed", 0, "decides which faults come and what clients do; 0: another one each time")
 	f.IntVar(&o.config.Clients, "clients", 10, "how many clients work at the same time")
 	f.IntVar(&o.config.Keys, "keys", 3, "how many sets of keys they share")

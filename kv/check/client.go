@@ -105,7 +105,7 @@ func (c *client) next(w *window) request {
 	case n < 82:
 		r.op = &history.Operation{Client: c.id, Steps: []history.Step{
 			{Kind: history.Incr, Key: t.counter()}, {Kind: history.Set, Key: t.stamp(), Value: value}, {Kind: history.Get, Key: t.counter()}}}
-	case n < 87, n < 96 && t.leases.Load() >= maxLeases:
+	case n < 87, n >= 93 && t.leases.Load() >= maxLeases:
 		one(history.Step{Kind: history.Append, Key: t.list(), Value: value})
 		r.once = c.rnd.IntN(2) == 0
 		t.tokens.Add(1)

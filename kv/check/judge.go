@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -17,6 +18,37 @@ const Final = "final"
 // judge judges the operations of one window, or of a whole history, and adds what it
 // finds. dir is where it leaves what is wrong; empty: nowhere.
 func (r *Report) judge(window int, ops []history.Operation, patience time.Duration, dir string) {
+	r.enter(window, ops, examine(window, ops, patience, dir))
+}
+
+// examined is what the search for an order of some operations found.
+type examined struct {
+	sets      int // of keys that operations touch together
+	problems  []Problem
+	undecided []string // why
+}
+
+// examine searches for an order of the operations of a window. It may take patience
+// for each set of keys, and touches no report: whoever reports goes on meanwhile.
+func examine(window int, ops []history.Operation, patience time.Duration, dir string) examined {
+	verdicts := history.Judge(ops, nil, patience)
+	found := examined{sets: len(verdicts)}
+	for _, v := range verdicts {
+		switch v.Result {
+		case history.Violated:
+			found.problems = append(found.problems, explain(window, &v, patience, dir))
+		case history.Undecided:
+			found.undecided = append(found.undecided, fmt.Sprintf("%v was too short to judge %d operations, %d of them unknown, on %v", patience, v.Operations, v.Unknown, v.Keys))
+		}
+	}
+	if len(found.undecided) > 0 {
+		debug.FreeOSMemory() // a search that was given up leaves the most behind
+	}
+	return found
+}
+
+// enter adds a window and what was found in it to the report.
+func (r *Report) enter(window int, ops []history.Operation, found examined) {
 	r.Windows++
 	for i := range ops {
 		if ops[i].Unknown {
@@ -25,15 +57,12 @@ func (r *Report) judge(window int, ops []history.Operation, patience time.Durati
 			r.Operations++
 		}
 	}
-	verdicts := history.Judge(ops, nil, patience)
-	r.counts.sets += len(verdicts)
-	for _, v := range verdicts {
-		switch v.Result {
-		case history.Violated:
-			r.wrong(explain(window, &v, patience, dir))
-		case history.Undecided:
-			r.undecided(Linearizable, fmt.Sprintf("%v was too short to judge %d operations, %d of them unknown, on %v", patience, v.Operations, v.Unknown, v.Keys))
-		}
+	r.counts.sets += found.sets
+	for _, p := range found.problems {
+		r.wrong(p)
+	}
+	for _, why := range found.undecided {
+		r.undecided(Linearizable, why)
 	}
 	for _, l := range ledgers(ops) {
 		l.judge(window, r)

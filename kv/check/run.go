@@ -141,9 +141,10 @@ func (r *run) settle(ctx context.Context, w *window) {
 	w.close()
 	complete := r.keeper.readAll(ctx, w)
 	r.archive.add(w.ops)
+	found := examine(w.number, w.ops, r.config.Patience, r.config.Out) // which may take long
 	r.mu.Lock()
 	before := len(r.report.Problems)
-	r.report.judge(w.number, w.ops, r.config.Patience, r.config.Out)
+	r.report.enter(w.number, w.ops, found)
 	if !complete {
 		r.report.undecided(Acknowledged, fmt.Sprintf("the keys of window %d could not be read in the end", w.number))
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -30,27 +31,60 @@ const (
 // Classes lists them.
 var Classes = []Class{Kills, Pauses, Partitions, Disks, Elections, Failovers, Migrations, Clocks, Storms}
 
-// ParseClasses reads a list such as "kill,pause"; "all" and "none" are lists, too. A
+// ParseClasses reads lists such as "kill,pause"; "all" and "none" are lists, too. A
 // line of package fault is a class of its own, such as "pause LEADER": in it, LEADER
-// stands for the node that leads keys in use, and NODE for another one.
-func ParseClasses(words []string) ([]Class, error) {
+// stands for the node that leads keys in use, and NODE for another one. Since a
+// line may hold commas, as "split n1,n2 n3" does, lines are best separated by
+// semicolons: what stands between two of them is one line if it reads as one.
+func ParseClasses(lists []string) ([]Class, error) {
 	var out []Class
-	for _, word := range words {
-		switch class := Class(word); {
-		case word == "all":
-			out = append(out, Classes...)
-		case word == "none" && len(words) == 1:
-		case slices.Contains(Classes, class):
-			out = append(out, class)
-		default:
-			if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(word)); err != nil {
-				return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", word, ClassNames(), err)
+	for _, list := range lists {
+		for part := range strings.SplitSeq(list, ";") {
+			words := []string{part}
+			if !isClass(part) {
+				words = strings.Split(part, ",")
 			}
-			out = append(out, class)
+			for _, word := range words {
+				classes, err := parseClass(word)
+				if err != nil && len(words) > 1 {
+					err = fmt.Errorf("%w; faults whose lines hold commas are separated by semicolons", err)
+				}
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, classes...)
+			}
 		}
 	}
+	if alone := !strings.ContainsAny(strings.Join(lists, ","), ",;"); slices.Contains(out, none) && !alone {
+		return nil, errors.New("none stands alone: leave it out, or the others")
+	}
+	out = slices.DeleteFunc(out, func(c Class) bool { return c == none })
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// none is no class.
+const none Class = "none"
+
+// parseClass reads one class, or all of them.
+func parseClass(word string) ([]Class, error) {
+	word = strings.TrimSpace(word)
+	switch class := Class(word); {
+	case word == "all":
+		return Classes, nil
+	case class == none || slices.Contains(Classes, class):
+		return []Class{class}, nil
+	}
+	if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(word)); err != nil {
+		return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", word, ClassNames(), err)
+	}
+	return []Class{Class(word)}, nil
+}
+
+func isClass(word string) bool {
+	_, err := parseClass(word)
+	return err == nil
 }
 
 // WithoutProcesses leaves out the classes that kill or pause processes, which only a

@@ -51,24 +51,32 @@ func TestSchedule(t *testing.T) {
 }
 
 func TestParseClasses(t *testing.T) {
-	for text, want := range map[string][]Class{
-		"kill,pause,kill":              {Kills, Pauses},
-		"none":                         nil,
-		"slow-fsync LEADER 100ms,kill": {Kills, "slow-fsync LEADER 100ms"},
+	for _, x := range []struct {
+		lists []string
+		want  []Class
+	}{
+		{[]string{"kill,pause,kill"}, []Class{Kills, Pauses}},
+		{[]string{"kill", "pause, disk"}, []Class{Disks, Kills, Pauses}},
+		{[]string{"none"}, nil},
+		{[]string{"slow-fsync LEADER 100ms,kill"}, []Class{Kills, "slow-fsync LEADER 100ms"}},
+		{[]string{"split n1,n2 n3"}, []Class{"split n1,n2 n3"}},
+		{[]string{"split LEADER,n4 NODE ; kill,pause;pause LEADER"}, []Class{Kills, Pauses, "pause LEADER", "split LEADER,n4 NODE"}},
+		{[]string{"split n1,n2 n3", "split n1 n2,n3"}, []Class{"split n1 n2,n3", "split n1,n2 n3"}},
+		{[]string{"all"}, slices.Sorted(slices.Values(Classes))},
 	} {
-		if got, err := ParseClasses(strings.Split(text, ",")); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v", text, got, err)
+		if got, err := ParseClasses(x.lists); err != nil || !slices.Equal(got, x.want) {
+			t.Errorf("%q: %v, %v", x.lists, got, err)
 		}
-	}
-	if got, err := ParseClasses([]string{"all"}); err != nil || len(got) != len(Classes) {
-		t.Errorf("all: %v, %v", got, err)
 	}
 	if got := WithoutProcesses([]Class{Kills, Disks, Failovers}); !slices.Equal(got, []Class{Disks}) {
 		t.Errorf("without processes: %v", got)
 	}
-	for _, text := range []string{"rain", "", "kill,none", "slow-fsync LEADER soon"} {
-		if got, err := ParseClasses(strings.Split(text, ",")); err == nil {
-			t.Errorf("%q: %v", text, got)
+	for _, lists := range [][]string{{"rain"}, {""}, {"kill;"}, {"kill,none"}, {"kill", "none"}, {"slow-fsync LEADER soon"}, {"kill,split n1,n2 n3"}} {
+		if got, err := ParseClasses(lists); err == nil {
+			t.Errorf("%q: %v", lists, got)
 		}
+	}
+	if _, err := ParseClasses([]string{"kill,split n1,n2 n3"}); err == nil || !strings.Contains(err.Error(), "semicolons") {
+		t.Errorf("what to do instead is not said: %v", err)
 	}
 }

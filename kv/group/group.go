@@ -58,7 +58,8 @@ type Group struct {
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
 	barred   atomic.Uint64 // the last term in which a barrier was applied
 	opened   atomic.Bool
-	publish  chan struct{} // has room for one, see Publish
+	failed   atomic.Pointer[error] // the first reason to stop
+	publish  chan struct{}         // has room for one, see Publish
 	snapping atomic.Bool
 
 	lastEntry atomic.Int64 // when an entry was applied last, ms since the Unix epoch
@@ -111,6 +112,12 @@ func Open(config Config) (_ *Group, err error) {
 	}
 	g.start()
 	g.opened.Store(true)
+	if failed := g.failed.Load(); failed != nil {
+		// It is off the network, and would be for ever: as when the disk hung for a
+		// while and then went on.
+		g.Close()
+		return nil, *failed
+	}
 	return g, nil
 }
 
@@ -304,13 +311,20 @@ func (g *Group) expireLoop(ctx context.Context) {
 func (g *Group) hung(operation string, waited time.Duration) {
 	g.serve(0)
 	g.config.Transport.Close()
-	g.fatal(fmt.Errorf("the disk has not answered for %v (%s): stopping, so that another node can lead", waited.Round(time.Millisecond), operation))
+	err := fmt.Errorf("the disk has not answered for %v (%s): stopping, so that another node can lead", waited.Round(time.Millisecond), operation)
+	g.failed.CompareAndSwap(nil, &err)
+	g.stop(err) // while it opens, too: Open waits for that very disk
 }
 
+// fatal notes that the replica must stop, and tells so.
 func (g *Group) fatal(err error) {
-	if !g.opened.Load() {
+	if g.failed.CompareAndSwap(nil, &err); !g.opened.Load() {
 		return // Open returns it
 	}
+	g.stop(err)
+}
+
+func (g *Group) stop(err error) {
 	g.config.Logger.Error("the replica stops", "topic", "store", "group", g.config.ID, "error", err)
 	if g.config.Fatal != nil {
 		g.config.Fatal(fmt.Errorf("group %d: %w", g.config.ID, err))

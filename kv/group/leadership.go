@@ -130,27 +130,60 @@ func (g *Group) LeaderPeer() raft.ServerAddress {
 	return addr
 }
 
-// TransferLeadership hands leadership to another voter: to the given one, or
-// to the one whose log is longest if to is empty. Reads are refused from the
+// TransferLeadership hands leadership to another voter: to the given one, or to
+// one that answers and lacks little if to is empty. Reads are refused from the
 // moment it starts: raft still answers VerifyLeader then, though the target may
 // already have won.
+//
+// A target that does not answer is refused before anything begins, and so is one
+// that lags. Raft takes no entries while it waits for the target, and cannot take
+// its message back: the group would stand still for as long as that is on its way.
 func (g *Group) TransferLeadership(to raft.ServerID) error {
+	if to == "" {
+		if to = g.successor(); to == "" {
+			return fmt.Errorf("transfer leadership of group %d: no other voter answers and has caught up", g.config.ID)
+		}
+	}
+	server, ok := g.server(to)
+	if !ok {
+		return fmt.Errorf("group %d has no replica %s", g.config.ID, to)
+	}
+	if err := g.mayLead(to); err != nil {
+		return fmt.Errorf("transfer leadership of group %d: %w", g.config.ID, err)
+	}
 	g.config.Logger.Info("handing leadership over", "topic", "leadership", "group", g.config.ID, "term", g.serving.Load(), "to", string(to))
 	g.serve(0)
-	var future raft.Future
-	if to == "" {
-		future = g.raft.LeadershipTransfer()
-	} else {
-		server, ok := g.server(to)
-		if !ok {
-			g.askResume()
-			return fmt.Errorf("group %d has no replica %s", g.config.ID, to)
-		}
-		future = g.raft.LeadershipTransferToServer(server.ID, server.Address)
-	}
-	if err := future.Error(); err != nil {
+	if err := g.raft.LeadershipTransferToServer(server.ID, server.Address).Error(); err != nil {
 		g.askResume()
 		return fmt.Errorf("transfer leadership of group %d: %w", g.config.ID, err)
+	}
+	return nil
+}
+
+// successor returns the voter that was heard of last, of those that could lead now,
+// or "".
+func (g *Group) successor() (best raft.ServerID) {
+	var last time.Time
+	for _, id := range g.voters() {
+		if heard := g.Heard(string(id)); id != g.config.Replica && heard.After(last) && g.mayLead(id) == nil {
+			best, last = id, heard
+		}
+	}
+	return best
+}
+
+// mayLead returns why a replica cannot be handed the lead now, or nil. A follower
+// that has been silent for as long as it would wait for its leader is taken to be
+// dead or cut off; all others have answered several heartbeats meanwhile.
+func (g *Group) mayLead(id raft.ServerID) error {
+	heard := g.Heard(string(id))
+	switch silent := time.Since(heard); {
+	case heard.IsZero():
+		return fmt.Errorf("%s has not answered this leader yet; try again", id)
+	case silent > g.config.Timing.Heartbeat:
+		return fmt.Errorf("%s has not answered for %v; try again, or choose another", id, silent.Round(time.Millisecond))
+	case !g.CaughtUp(id):
+		return fmt.Errorf("%s lags behind: writes would wait for it; try again", id)
 	}
 	return nil
 }

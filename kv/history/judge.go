@@ -120,12 +120,7 @@ func (p *part) judge(before map[string]string, patience time.Duration) Verdict {
 
 func check(ops []Operation, start contents, patience time.Duration, explain bool) (Result, porcupine.LinearizationInfo) {
 	m := modelFrom(start)
-	list := make([]porcupine.Operation, 0, len(ops))
-	for i := range ops {
-		if o := &ops[i]; !o.Unknown || o.Writes() {
-			list = append(list, porcupine.Operation{ClientId: o.Client, Input: o, Call: o.Call, Return: o.Return})
-		}
-	}
+	list := inputs(ops, start)
 	var info porcupine.LinearizationInfo
 	var result porcupine.CheckResult
 	if explain {

@@ -15,16 +15,16 @@ import (
 // replaced, never changed.
 type contents map[string]string
 
-// model is a few keys as one sequential object. Its inputs are *Operation.
+// model is a few keys as one sequential object. Its inputs are of type input.
 var model = porcupine.Model{
 	Init: func() any { return contents(nil) },
 	Step: func(s, in, _ any) (bool, any) {
-		ok, next := in.(*Operation).step(s.(contents))
+		ok, next := in.(input).step(s.(contents))
 		return ok, next
 	},
 	Equal:             func(a, b any) bool { return maps.Equal(a.(contents), b.(contents)) },
 	Hash:              func(s any) uint64 { return s.(contents).hash() },
-	DescribeOperation: func(in, _ any) string { return in.(*Operation).String() },
+	DescribeOperation: func(in, _ any) string { return in.(input).String() },
 	DescribeState:     func(s any) string { return s.(contents).String() },
 }
 
@@ -45,6 +45,9 @@ func (c contents) hash() (sum uint64) {
 func (c contents) String() string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(c)) {
+		if k == unseen || k == closed {
+			continue
+		}
 		parts = append(parts, k+"="+c[k])
 	}
 	return "{" + strings.Join(parts, " ") + "}"

@@ -20,6 +20,9 @@ func (n *Node) carryOut(ctx context.Context, m *shard.Map, a plan.Action) error 
 	switch a.Kind {
 	case plan.AddGroup:
 		return n.changeFor(ctx, m, controller.AddGroup(a.Nodes), a.Reason)
+	case plan.RemoveGroup:
+		// If it is founded after all, and that comes first, the map is not m any more.
+		return n.changeFor(ctx, m, controller.RemoveGroup(a.Group), a.Reason)
 	case plan.AssignSlots:
 		for _, part := range a.Assign {
 			// Each changes the map, so they cannot all be for m. They need not be: a
@@ -90,8 +93,6 @@ func (n *Node) handGroup(order leadOrder) error {
 		case nodeOf(s.ID) != order.Node || s.Suffrage != raft.Voter:
 		case s.ID == g.Replica():
 			return nil
-		case !g.CaughtUp(s.ID):
-			return fmt.Errorf("%s of group %d lags behind: writes would wait for it; try again", s.ID, order.Group)
 		default:
 			return g.TransferLeadership(s.ID)
 		}

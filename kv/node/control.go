@@ -93,10 +93,11 @@ func (n *Node) lead(ctx context.Context) {
 	now, _ := n.board.read()
 	for range maxDecisions {
 		m := n.shardMap()
+		gone := n.gone(g, m)
 		var err error
-		if change, reason := settleFounding(m, now); change != nil {
+		if change, reason := settleFounding(m, now, gone); change != nil {
 			err = n.changeFor(ctx, m, change, reason)
-		} else if a := beginCluster(m, begin); a != nil {
+		} else if a := beginCluster(m, begin, gone); a != nil {
 			err = n.carryOut(ctx, m, *a)
 		} else {
 			n.followPlan(ctx, g)

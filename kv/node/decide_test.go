@@ -37,7 +37,7 @@ func settleMap(t interface {
 	for range 10000 {
 		now := &bulletin{Leaders: make(map[uint32]leading), Dead: dead}
 		for _, g := range s.Map().Groups {
-			if len(g.Replicas) > 0 {
+			if len(g.Replicas) > 0 && without(&g, dead) >= len(g.Replicas)/2+1 {
 				now.Leaders[g.ID] = leading{Node: g.Replicas[0].Node}
 			}
 			for _, r := range g.Replicas {
@@ -61,9 +61,9 @@ func decideOnce(t interface {
 	Fatalf(string, ...any)
 }, s *controller.State, now *bulletin, begin initial) bool {
 	m := s.Map()
-	change, reason := settleFounding(m, now)
+	change, reason := settleFounding(m, now, now.Dead)
 	if change == nil {
-		a := beginCluster(m, begin)
+		a := beginCluster(m, begin, now.Dead)
 		if a == nil {
 			return false
 		}
@@ -155,5 +155,70 @@ func TestGroupBeginsAnew(t *testing.T) {
 	settleMap(t, s, begin)
 	if m := s.Map(); m.Group(1) != nil || m.Group(2) == nil || len(m.Group(2).Replicas) != 3 || m.Owner[0] != 2 {
 		t.Errorf("groups are %+v", m.Groups)
+	}
+}
+
+// First groups whose nodes have gone before they were founded begin anew on others,
+// and the parts of the slots are the same as if nothing had been.
+func TestGroupsBeginWithoutNodesThatAreGone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newMap(t, 5)
+		begin := initial{Groups: rapid.IntRange(1, 8).Draw(t, "groups"), Nodes: 5}
+		for range begin.Groups + 1 {
+			decideOnce(t, s, new(bulletin), begin)
+		}
+		for _, g := range dataGroups(s.Map()) {
+			if rapid.Bool().Draw(t, "founded") {
+				decideOnce(t, s, &bulletin{Leaders: map[uint32]leading{g.ID: {Node: g.Replicas[0].Node}}}, begin)
+			}
+		}
+		for range rapid.IntRange(0, begin.Groups).Draw(t, "decisions") { // some have their slots
+			decideOnce(t, s, new(bulletin), begin)
+		}
+		nodes := rapid.Permutation([]string{"n1", "n2", "n3", "n4", "n5"}).Draw(t, "nodes")
+		gone := nodes[:2]
+		for range 100 {
+			now := &bulletin{Leaders: make(map[uint32]leading), Dead: gone}
+			for _, g := range dataGroups(s.Map()) {
+				if without(&g, gone) >= 2 {
+					now.Leaders[g.ID] = leading{Node: g.Replicas[0].Node}
+				}
+			}
+			if !decideOnce(t, s, now, begin) {
+				break
+			}
+		}
+		m := s.Map()
+		groups := dataGroups(m)
+		if len(groups) != begin.Groups {
+			t.Fatalf("%d groups", len(groups))
+		}
+		for _, g := range groups {
+			slots := m.SlotsOf(g.ID)
+			if !g.Founded || len(slots) != 1 || slots[0].Len() < shard.Slots/begin.Groups || slots[0].Len() > shard.Slots/begin.Groups+1 {
+				t.Fatalf("group %+v has %v", g, slots)
+			}
+		}
+	})
+}
+
+// Nothing is given up for a node that may come back, nor what others can found.
+func TestGroupThatCanBeFoundedIsKept(t *testing.T) {
+	s := newMap(t, 5)
+	begin := initial{Groups: 1, Nodes: 5}
+	decideOnce(t, s, new(bulletin), begin)
+	decideOnce(t, s, new(bulletin), begin)
+	on := s.Map().Group(1).Replicas
+	for _, gone := range [][]string{nil, {on[0].Node}, {on[2].Node}} {
+		if change, reason := settleFounding(s.Map(), new(bulletin), gone); change != nil {
+			t.Errorf("with %v gone: %s, because %s", gone, change, reason)
+		}
+	}
+	gone := []string{on[0].Node, on[1].Node}
+	if change, reason := settleFounding(s.Map(), new(bulletin), gone); change == nil || reason == "" {
+		t.Errorf("with %v gone nothing is decided", gone)
+	}
+	if change, _ := settleFounding(s.Map(), &bulletin{Leaders: map[uint32]leading{1: {Node: on[0].Node}}}, gone); string(change) != string(controller.FoundGroup(1)) {
+		t.Errorf("it was founded before they went, but: %s", change)
 	}
 }

@@ -2,12 +2,15 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/group"
+	"raftkv/tests/cluster"
 )
 
 // A node whose faults are not enabled cannot be broken, by whatever way.
@@ -83,4 +86,49 @@ func TestFaultOrders(t *testing.T) {
 			t.Errorf("RAFTKV.FAULT %s: %q, %v", step.words, lines, err)
 		}
 	}
+}
+
+// A follower that answers no more is handed nothing, long before it counts as dead:
+// the group would stand still until raft gives up waiting for it.
+func TestSilentFollowerIsHandedNothing(t *testing.T) {
+	c := newNodes(t)
+	c.edit = func(config *Config) { config.Faults = true }
+	for i := range 3 {
+		c.open(i+1, t.TempDir())
+	}
+	c.voters("n1", "n2", "n3")
+	cluster.Eventually(t, "a refusal of who is silent", func() error {
+		for id, leader := range c.all {
+			g := leader.group(1)
+			if g == nil || !g.Serving() {
+				continue
+			}
+			victim := "n1"
+			if id == victim {
+				victim = "n2"
+			}
+			fault, err := leader.Fault(t.Context(), "isolate "+victim, false)
+			if err != nil {
+				return err
+			}
+			defer leader.Heal(t.Context(), fault.ID)
+			replica := leader.shardMap().Group(1).On(victim).ID
+			term := g.Term()
+			cluster.Eventually(t, "silence", func() error {
+				if g.Term() == term && time.Since(g.Heard(replica)) < 2*group.Timings["local"].Heartbeat {
+					return errors.New("it was heard of a moment ago")
+				}
+				return nil
+			})
+			err = leader.handGroup(leadOrder{Group: 1, Node: victim})
+			switch {
+			case g.Term() != term:
+				return fmt.Errorf("%s leads in term %d no more: %v", id, term, err) // a busy machine; or the very defect
+			case err == nil || !strings.Contains(err.Error(), "has not answered for"):
+				return fmt.Errorf("%s is handed the group: %v", victim, err)
+			}
+			return nil
+		}
+		return errors.New("nobody leads")
+	})
 }

@@ -59,17 +59,7 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 		Now: time.Now(),
 	}
 	for _, info := range m.Nodes {
-		if info.ID == n.config.ID {
-			in.Nodes[info.ID] = plan.Node{}
-			continue
-		}
-		heard := n.board.begun() // who was never heard by this leader counts from its beginning
-		if r := m.Group(shard.Controller).On(info.ID); r != nil {
-			if at := g.Heard(r.ID); at.After(heard) {
-				heard = at
-			}
-		}
-		in.Nodes[info.ID] = plan.Node{Silent: time.Since(heard)}
+		in.Nodes[info.ID] = plan.Node{Silent: n.silent(g, m, info.ID)}
 	}
 	now, _ := n.board.read()
 	for group, l := range now.Leaders {
@@ -78,6 +68,32 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 	in.Heat, in.Keys = n.board.load(m)
 	in.Heat = p.steady(in.Heat)
 	return in
+}
+
+// silent returns for how long a node has not been heard, on the controller's
+// leader. Who was never heard by this leader counts from its beginning.
+func (n *Node) silent(g *group.Group, m *shard.Map, node string) time.Duration {
+	if node == n.config.ID {
+		return 0
+	}
+	heard := n.board.begun()
+	if r := m.Group(shard.Controller).On(node); r != nil {
+		if at := g.Heard(r.ID); at.After(heard) {
+			heard = at
+		}
+	}
+	return time.Since(heard)
+}
+
+// gone lists the nodes that have been silent for so long that their replicas are
+// replaced, on the controller's leader.
+func (n *Node) gone(g *group.Group, m *shard.Map) (out []string) {
+	for _, info := range m.Nodes {
+		if n.silent(g, m, info.ID) >= n.config.ReplaceAfter {
+			out = append(out, info.ID)
+		}
+	}
+	return out
 }
 
 // steady returns the loads of slots with those that moved a short while ago as they

@@ -167,8 +167,8 @@ func isHeartbeat(a *raft.AppendEntriesRequest) bool {
 }
 
 // roundTrip sends a small request and waits for its answer.
-func (g *Group) roundTrip(id raft.ServerID, target raft.ServerAddress, m method, args any, build func([]byte) []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(g.ctx, urgentTimeout)
+func (g *Group) roundTrip(id raft.ServerID, target raft.ServerAddress, timeout time.Duration, m method, args any, build func([]byte) []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(g.ctx, timeout)
 	defer cancel()
 	c, err := g.t.peer(string(target)).urgent.get(ctx)
 	if err != nil {
@@ -186,7 +186,7 @@ func (g *Group) roundTrip(id raft.ServerID, target raft.ServerAddress, m method,
 
 // RequestVote asks for a vote.
 func (g *Group) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	payload, err := g.roundTrip(id, target, methodVote, args, func(dst []byte) []byte { return encodeVote(dst, id, args) })
+	payload, err := g.roundTrip(id, target, urgentTimeout, methodVote, args, func(dst []byte) []byte { return encodeVote(dst, id, args) })
 	if err != nil {
 		return err
 	}
@@ -195,16 +195,17 @@ func (g *Group) RequestVote(id raft.ServerID, target raft.ServerAddress, args *r
 
 // RequestPreVote asks whether a vote would be given.
 func (g *Group) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	payload, err := g.roundTrip(id, target, methodPreVote, args, func(dst []byte) []byte { return encodePreVote(dst, id, args) })
+	payload, err := g.roundTrip(id, target, urgentTimeout, methodPreVote, args, func(dst []byte) []byte { return encodePreVote(dst, id, args) })
 	if err != nil {
 		return err
 	}
 	return decodePreVoteAnswer(payload, resp)
 }
 
-// TimeoutNow makes a follower start an election, to hand leadership over.
+// TimeoutNow makes a follower start an election, to hand leadership over. Raft takes
+// no entries until it returns.
 func (g *Group) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
-	payload, err := g.roundTrip(id, target, methodTimeoutNow, args, func(dst []byte) []byte { return encodeTimeoutNow(dst, id, args) })
+	payload, err := g.roundTrip(id, target, transferTimeout, methodTimeoutNow, args, func(dst []byte) []byte { return encodeTimeoutNow(dst, id, args) })
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ const (
 	writeTimeout = 10 * time.Second
 	// urgentTimeout bounds heartbeats and votes.
 	urgentTimeout = 2 * time.Second
+	// transferTimeout bounds the message that hands leadership over. The group stands
+	// still meanwhile, so it is little more than a busy follower takes.
+	transferTimeout = 500 * time.Millisecond
 	// bulkTimeout bounds an append: a follower may have to write 32 MiB.
 	bulkTimeout = 20 * time.Second
 	// unconfirmed is how long what was sent may not have reached the other host before

@@ -161,6 +161,21 @@ func TestSuccessorIsNotHeldUp(t *testing.T) {
 	}
 }
 
+// A follower that hangs does not hold up for long who wants to hand leadership to it:
+// raft takes no entries meanwhile.
+func TestTransferToNobodyEndsSoon(t *testing.T) {
+	a, b := listen(t, "c", nil), listen(t, "c", nil)
+	ga := a.Group(1, "a.1")
+	b.Group(1, "b.1") // nobody consumes
+	start := time.Now()
+	if err := ga.TimeoutNow("b.1", raft.ServerAddress(b.Addr()), &raft.TimeoutNowRequest{RPCHeader: header}, new(raft.TimeoutNowResponse)); err == nil {
+		t.Fatal("nobody has answered")
+	}
+	if took := time.Since(start); took > urgentTimeout {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func waitForQueue(t *testing.T, g *Group) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); len(g.consume) == 0; time.Sleep(time.Millisecond) {

@@ -13,6 +13,7 @@ type Kind string
 // The kinds of actions, and which fields of Action they use.
 const (
 	AddGroup       Kind = "add-group"       // Nodes: where its first replicas lie
+	RemoveGroup    Kind = "remove-group"    // Group: one that was never founded, and owns nothing
 	AssignSlots    Kind = "assign-slots"    // Assign: slots that nobody owns yet
 	AddReplica     Kind = "add-replica"     // Group, Node: a non-voter, promoted when it has caught up
 	RemoveReplica  Kind = "remove-replica"  // Group, Node, Replica
@@ -47,6 +48,8 @@ func (a Action) String() string {
 	switch a.Kind {
 	case AddGroup:
 		what = "add a group on " + strings.Join(a.Nodes, ", ")
+	case RemoveGroup:
+		what = fmt.Sprintf("remove group %d", a.Group)
 	case AssignSlots:
 		what = fmt.Sprintf("assign slots to %d groups", len(a.Assign))
 	case AddReplica:

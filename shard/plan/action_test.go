@@ -14,6 +14,7 @@ func TestActionsReadAsSentences(t *testing.T) {
 		want string
 	}{
 		{Action{Kind: AddGroup, Nodes: []string{"n1", "n2"}, Reason: "r"}, "add a group on n1, n2: r"},
+		{Action{Kind: RemoveGroup, Group: 2, Reason: "r"}, "remove group 2: r"},
 		{Action{Kind: AssignSlots, Assign: make([]Assignment, 3), Reason: "r"}, "assign slots to 3 groups: r"},
 		{Action{Kind: AddReplica, Group: 2, Node: "n1", Reason: "r"}, "add a replica of group 2 on n1: r"},
 		{Action{Kind: RemoveReplica, Group: 2, Node: "n1", Replica: "n1.7", Reason: "r"}, "remove replica n1.7 of group 2 from n1: r"},

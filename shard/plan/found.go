@@ -1,15 +1,15 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"raftkv/shard"
 )
 
-// found adds groups until there are as many as wanted. The first ones are made
-// whatever Map.Balance says, for without them nothing is served.
+// found adds groups until there are as many as wanted, and gives up those that
+// nobody is left to found. The first ones are made whatever Map.Balance says, for
+// without them nothing is served.
 func (p *planner) found() {
 	if !p.in.Map.Balance && len(p.groups) > 0 {
 		return
@@ -19,7 +19,7 @@ func (p *planner) found() {
 		return
 	}
 	want := p.wanted()
-	for have := len(p.groups); have < want && !p.full(); have++ {
+	for have := len(p.groups) - p.giveUp(); have < want && !p.full(); have++ {
 		nodes := p.seats()
 		if len(nodes) == 0 {
 			return
@@ -30,6 +30,29 @@ func (p *planner) found() {
 		}
 		p.do(Action{Kind: AddGroup, Nodes: nodes, Reason: reason})
 	}
+}
+
+// giveUp removes groups that were not founded and have no quorum of nodes that may
+// come back, and returns how many. Others take their place, and not other replicas
+// in the same group: some of its nodes may have founded it before they died, which
+// nobody was told, and would go on with the members of then. Its number is never
+// used again and it has had no slots, so whatever becomes of it serves nothing.
+func (p *planner) giveUp() (count int) {
+	for i := range p.groups {
+		g := &p.groups[i]
+		if g.Founded || len(g.slots) > 0 || !p.lost(g) || p.ready() == 0 || p.full() {
+			continue
+		}
+		for _, at := range g.on {
+			p.nodes[at].replicas--
+		}
+		count++
+		p.do(Action{
+			Kind: RemoveGroup, Group: g.ID,
+			Reason: fmt.Sprintf("it was not founded, and more than half of its nodes have been silent for more than %s", p.opt.ReplaceAfter),
+		})
+	}
+	return count
 }
 
 // wanted returns how many groups are to be. A node that was never heard, or is
@@ -49,8 +72,7 @@ func (p *planner) seats() []string {
 			ready = append(ready, i)
 		}
 	}
-	holds := func(i int) float64 { return float64(p.nodes[i].replicas+1) / p.nodes[i].weight }
-	slices.SortStableFunc(ready, func(a, b int) int { return cmp.Compare(holds(a), holds(b)) })
+	slices.SortStableFunc(ready, p.emptier)
 	var out []string
 	for _, i := range ready[:min(len(ready), p.opt.Replicas)] {
 		p.nodes[i].replicas++

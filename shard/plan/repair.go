@@ -19,7 +19,7 @@ func (p *planner) repair() {
 		live[i] = c.stayLive
 		switch {
 		case !g.Founded && !c.works():
-			p.note("group %d waits to be founded: %d of its %d replicas live", g.ID, c.liveVoters, c.voters)
+			p.note("group %d waits to be founded: %d of its %d replicas live; start their nodes, or remove the group", g.ID, c.liveVoters, c.voters)
 		case !g.Founded:
 		case !c.works():
 			p.note("group %d has no quorum, only %d of %d voters live: start their nodes again", g.ID, c.liveVoters, c.voters)
@@ -151,22 +151,34 @@ func (p *planner) why(n *node) string {
 	return fmt.Sprintf("%s has been silent for more than %s", n.ID, p.opt.ReplaceAfter)
 }
 
-// fuller tells whether node a holds more replicas for its weight than node b.
+// fuller tells whether node a holds more replicas for its weight than node b. One
+// that holds two is always fuller than one whose only replica lets it lead.
 func (p *planner) fuller(a, b int) bool {
-	return float64(p.nodes[a].replicas)/p.nodes[a].weight > float64(p.nodes[b].replicas)/p.nodes[b].weight
+	x, y := &p.nodes[a], &p.nodes[b]
+	if (x.replicas < 2) != (y.replicas < 2) {
+		return y.replicas < 2
+	}
+	return float64(x.replicas)/x.weight > float64(y.replicas)/y.weight
+}
+
+// emptier orders nodes by how much they would hold with one replica more. A node
+// that holds nothing comes first, whatever its weight: it could lead nothing.
+func (p *planner) emptier(a, b int) int {
+	x, y := &p.nodes[a], &p.nodes[b]
+	if (x.replicas == 0) != (y.replicas == 0) {
+		return cmp.Compare(min(x.replicas, 1), min(y.replicas, 1))
+	}
+	return cmp.Compare(float64(x.replicas+1)/x.weight, float64(y.replicas+1)/y.weight)
 }
 
 // place returns the ready node without a replica of g that would hold least, or
 // -1.
 func (p *planner) place(g *group) int {
-	best, least := -1, 0.0
+	best := -1
 	for i := range p.nodes {
 		n := &p.nodes[i]
-		if !n.ready() || g.On(n.ID) != nil {
-			continue
-		}
-		if holds := float64(n.replicas+1) / n.weight; best < 0 || holds < least {
-			best, least = i, holds
+		if n.ready() && g.On(n.ID) == nil && (best < 0 || p.emptier(i, best) < 0) {
+			best = i
 		}
 	}
 	return best

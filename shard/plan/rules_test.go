@@ -275,6 +275,74 @@ func TestThreeNodesKeepTheDeadOnesSeat(t *testing.T) {
 	}
 }
 
+// A group whose nodes died before it was founded has nothing, and nobody will found
+// it: another one takes its place, once its nodes have been silent for long.
+func TestGroupThatCannotBeFoundedIsGivenUp(t *testing.T) {
+	s := rested(t, 5, Options{ReplaceAfter: 10 * time.Second, Groups: 5}, nil)
+	s.opt.Groups = 6
+	for _, a := range s.round() {
+		if a.Kind != AddGroup {
+			t.Fatalf("%v", a)
+		}
+	}
+	lost := s.m.Groups[6]
+	s.down[lost.Replicas[0].Node], s.down[lost.Replicas[1].Node] = true, true
+	for range 8 {
+		if got := s.round(); count(got, RemoveGroup)+count(got, AddGroup) > 0 {
+			t.Fatalf("they may come back, but: %v", got)
+		}
+	}
+	if noted(s.notes, "group 6 waits to be founded: 1 of its 3 replicas live") != 1 {
+		t.Errorf("%q", s.notes)
+	}
+	s.rest(100)
+	if g := s.m.Groups[6]; len(s.m.Groups) != 7 || g.ID != 7 || !g.Founded {
+		t.Errorf("%+v", s.m.Groups)
+	}
+}
+
+// Who comes back a moment later founds the group: it is not given up for a restart.
+// Nor is it if the balancer is off, or if no node could take its place.
+func TestGroupThatMayBeFoundedIsKept(t *testing.T) {
+	for _, what := range []string{"one of three is dead", "the balancer is off", "all are dead"} {
+		s := rested(t, 5, Options{ReplaceAfter: 10 * time.Second, Groups: 1}, nil)
+		s.m.Groups[1].Founded = false
+		for i := range s.m.Owner {
+			s.m.Owner[i] = shard.Controller
+		}
+		switch what {
+		case "one of three is dead":
+			s.down[s.m.Groups[1].Replicas[1].Node] = true
+		case "the balancer is off":
+			s.m.Balance = false
+			s.down[s.m.Groups[1].Replicas[1].Node], s.down[s.m.Groups[1].Replicas[2].Node] = true, true
+		default:
+			for _, n := range s.m.Nodes {
+				s.down[n.ID] = true
+			}
+		}
+		s.pass(time.Minute)
+		if got := Plan(s.input()); count(got, RemoveGroup)+count(got, AddGroup) > 0 {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}
+
+// A node that holds nothing can lead nothing and gets no load, so it gets a replica
+// of one that holds two, however little its weight is.
+func TestEmptyNodeGetsAReplicaWhateverItsWeight(t *testing.T) {
+	for _, weight := range []float64{1, 2, 4} {
+		s := rested(t, 1, Options{Replicas: 1, Groups: 2}, nil)
+		s.nodes["n1"] = Node{Weight: weight}
+		s.join()
+		s.heat = slotHeat(func(int) float64 { return 0.1 })
+		s.rest(200)
+		if byNode, total := s.loads(); byNode["n1"]/weight > 1.2*total/(weight+1) || byNode["n2"] == 0 {
+			t.Errorf("weight %v: %v; %q", weight, byNode, s.notes)
+		}
+	}
+}
+
 func TestPromotableLeavesSeatsOfTheController(t *testing.T) {
 	s := newSim(t.Fatalf, 1, 8, Options{})
 	s.rest(100)

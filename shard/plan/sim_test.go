@@ -27,9 +27,10 @@ type sim struct {
 	recent  Recent
 	opt     Options
 	now     time.Time
-	moves   int // migrations begun
-	moved   int // slots
-	copies  int // replicas added
+	last    uint32 // group that was added
+	moves   int    // migrations begun
+	moved   int    // slots
+	copies  int    // replicas added
 	notes   []string
 }
 
@@ -180,12 +181,20 @@ func (s *sim) do(a Action) {
 	}
 	switch a.Kind {
 	case AddGroup:
-		id := s.m.Groups[len(s.m.Groups)-1].ID + 1
-		n := shard.Group{ID: id}
+		s.last++
+		n := shard.Group{ID: s.last}
 		for _, node := range a.Nodes {
 			n.Replicas = append(n.Replicas, shard.Replica{Node: node, ID: fmt.Sprintf("%s.%d", node, s.m.Epoch), Voter: true})
 		}
 		s.m.Groups = append(s.m.Groups, n)
+	case RemoveGroup:
+		if g == nil || g.Founded || slices.Contains(s.m.Owner[:], g.ID) {
+			s.fatal("%v: no such group, or it may have served", a)
+		}
+		if voters, live := s.quorum(g); len(live) >= voters/2+1 {
+			s.fatal("%v: %d of %d voters live, and will found it", a, len(live), voters)
+		}
+		s.m.Groups = slices.DeleteFunc(s.m.Groups, func(other shard.Group) bool { return other.ID == a.Group })
 	case AssignSlots:
 		for _, x := range a.Assign {
 			for _, r := range x.Slots {

@@ -50,7 +50,8 @@ func (p *planner) held() [][]int {
 // spreadable returns a group of those with a replica on node from that is better
 // off on node to, or nil. It prefers one that from does not lead: nothing else
 // has to change then. The gain is at least one whole replica, so two nodes never
-// hand one back and forth.
+// hand one back and forth; or the first replica of node to, which it keeps, since
+// no node gives its only one.
 func (p *planner) spreadable(groups []int, from int) (pick *group, to int) {
 	for _, i := range groups {
 		g := &p.groups[i]
@@ -62,7 +63,7 @@ func (p *planner) spreadable(groups []int, from int) (pick *group, to int) {
 			continue
 		}
 		a, b := &p.nodes[from], &p.nodes[at]
-		if float64(a.replicas)/a.weight <= float64(b.replicas+1)/b.weight {
+		if a.replicas < 2 || b.replicas > 0 && float64(a.replicas)/a.weight <= float64(b.replicas+1)/b.weight {
 			continue
 		}
 		if g.leader != from {

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -27,13 +29,17 @@ var errNoCgroups = errors.New("no control group for CPU time can be made here")
 // newCPULimiter finds where control groups can be made. It fails with errNoCgroups,
 // and why, where the system has none or does not permit it.
 func newCPULimiter() (*cpuLimiter, error) {
-	name := fmt.Sprintf("raftkv-bench-%d", os.Getpid())
+	first := []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"}
+	for _, mount := range append(first, "/sys/fs/cgroup") {
+		removeLeftovers(mount)
+	}
+	name := groupPrefix + fmt.Sprint(os.Getpid())
 	second, errSecond := newSecond("/sys/fs/cgroup", name)
 	if errSecond == nil {
 		return second, nil
 	}
 	var errs []error
-	for _, mount := range []string{"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"} {
+	for _, mount := range first {
 		l := &cpuLimiter{dir: filepath.Join(mount, name), version: 1}
 		if _, err := os.Stat(filepath.Join(mount, "cpu.cfs_quota_us")); err != nil {
 			errs = append(errs, err)
@@ -46,6 +52,29 @@ func newCPULimiter() (*cpuLimiter, error) {
 		errs = append(errs, err)
 	}
 	return nil, fmt.Errorf("%w: version 2: %w; version 1: %w", errNoCgroups, errSecond, errors.Join(errs...))
+}
+
+// groupPrefix begins the name of a process's folder; its id follows.
+const groupPrefix = "raftkv-bench-"
+
+// removeLeftovers removes the control groups of benchmarks that were killed. Those
+// in which something still runs stay, and so do those of benchmarks that run.
+func removeLeftovers(mount string) {
+	left, _ := filepath.Glob(filepath.Join(mount, groupPrefix+"*"))
+	for _, dir := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), groupPrefix))
+		if err != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			continue
+		}
+		// The kernel removes a group's files with it, and refuses where a process is.
+		held, _ := filepath.Glob(filepath.Join(dir, "[0-9]*"))
+		for _, group := range held {
+			os.Remove(group)
+		}
+		if err := os.Remove(dir); err != nil {
+			note("control groups of a benchmark that was killed stay behind, end what runs in them: %v", err)
+		}
+	}
 }
 
 // newSecond makes a folder with the CPU controller in the second version.

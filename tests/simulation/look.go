@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"hash"
 	"hash/fnv"
 	"math/rand/v2"
@@ -126,6 +127,7 @@ func (s *sim) compare(id uint32) bool {
 		return true
 	})
 	if !even {
+		s.note("group %d: %s", id, s.positions(id))
 		return false
 	}
 	want := digest(members[0].State())
@@ -171,3 +173,21 @@ func (hashSink) Cancel() error { return nil }
 func (hashSink) Close() error  { return nil }
 
 var _ raft.SnapshotSink = hashSink{}
+
+// positions tells where the members of a group are.
+func (s *sim) positions(id uint32) string {
+	g, _ := s.leaderOf(id)
+	if g == nil {
+		return "nobody leads"
+	}
+	text := fmt.Sprintf("%s leads in term %d", g.Replica(), g.Term())
+	for _, server := range g.Servers() {
+		r := s.replica(id, server.ID)
+		if r == nil {
+			text += fmt.Sprintf("; %s does not run", server.ID)
+			continue
+		}
+		text += fmt.Sprintf("; %s has applied up to %d and was heard %v ago", server.ID, r.State().Applied(), time.Since(g.Heard(string(server.ID))))
+	}
+	return text
+}
