@@ -32,7 +32,8 @@ var Classes = []Class{Kills, Pauses, Partitions, Disks, Elections, Failovers, Mi
 
 // ParseClasses reads a list such as "kill,pause"; "all" and "none" are lists, too. A
 // line of package fault is a class of its own, such as "pause LEADER": in it, LEADER
-// stands for the node that leads keys in use, and NODE for another one.
+// stands for the node that leads keys in use, and NODE for another one. Several that
+// are joined by " + " come together.
 func ParseClasses(words []string) ([]Class, error) {
 	var out []Class
 	for _, word := range words {
@@ -43,8 +44,10 @@ func ParseClasses(words []string) ([]Class, error) {
 		case slices.Contains(Classes, class):
 			out = append(out, class)
 		default:
-			if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(word)); err != nil {
-				return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", word, ClassNames(), err)
+			for _, line := range strings.Split(word, joint) {
+				if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(line)); err != nil {
+					return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", line, ClassNames(), err)
+				}
 			}
 			out = append(out, class)
 		}
@@ -52,6 +55,9 @@ func ParseClasses(words []string) ([]Class, error) {
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+// joint stands between the lines of faults that come together.
+const joint = " + "
 
 // WithoutProcesses leaves out the classes that kill or pause processes, which only a
 // cluster on this machine can have.
@@ -120,7 +126,7 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 	case Storms:
 		pick("transfer-storm every 300ms", "snapshot-storm every 200ms")
 	default:
-		pick(string(class))
+		p.lines = strings.Split(string(class), joint)
 	}
 	return p
 }
@@ -135,6 +141,23 @@ func (r *run) breakThings(ctx context.Context) {
 			return
 		}
 		r.inject(ctx, p)
+	}
+}
+
+// moveThings begins to move one slot after the other until ctx ends. What the cluster
+// refuses meanwhile, as while it has no leader, is no fault of anybody.
+func (r *run) moveThings(ctx context.Context) {
+	rnd := rand.New(rand.NewPCG(r.config.Seed, 1<<32)) // clients count from 1, faults have 0
+	for {
+		sleep(ctx, r.config.Gap/8+time.Duration(rnd.Int64N(int64(r.config.Gap/4)+1)))
+		tag, choice := rnd.IntN(1<<20), rnd.IntN(1<<20)
+		if ctx.Err() != nil {
+			return
+		}
+		w := r.current.Load()
+		if _, err := r.config.Breaker.Move(ctx, w.tags[tag%len(w.tags)].slot, choice); err == nil {
+			r.moves.Add(1)
+		}
 	}
 }
 
