@@ -28,11 +28,12 @@ type client struct {
 
 // request is an operation on its way.
 type request struct {
-	op    *history.Operation
-	tag   *tag // whose keys it is about
-	words [][]string
-	once  bool   // in a session: it may be sent again
-	node  string // the address of the only node that is asked, for reads
+	op      *history.Operation
+	tag     *tag // whose keys it is about
+	words   [][]string
+	once    bool   // in a session: it may be sent again
+	node    string // the address of the only node that is asked; empty: who leads
+	proxied bool   // by HTTP
 }
 
 // Patience of a client with one answer: sometimes little, so that answers get lost,
@@ -89,13 +90,20 @@ func (c *client) next(w *window) request {
 		if c.roams() && c.rnd.IntN(2) == 0 {
 			r.node = c.run.config.Redis[c.rnd.IntN(len(c.run.config.Redis))]
 			r.op.Note = "any node"
+		} else if c.run.mix.proxy && c.rnd.IntN(4) == 0 {
+			r.proxied = true
 		}
 	} else {
 		write := draw(c.rnd, c.run.mix.writes, func(w *write) int { return w.weight })
 		r.op.Steps = write.steps(c, t, fmt.Sprintf("[%d.%d]", c.id, c.seq))
-		if r.once = write.once; r.once {
-			r.op.Note = "once"
-		}
+		r.once, r.proxied = write.once, write.proxied
+	}
+	if r.once {
+		r.op.Note = "once"
+	}
+	if r.proxied {
+		r.node = c.run.config.HTTP[c.rnd.IntN(len(c.run.config.HTTP))]
+		r.op.Note = "http"
 	}
 	r.words = commands(r.op)
 	if r.once {
@@ -188,7 +196,11 @@ func (c *client) send(r request) (reply kv.Reply, end outcome, where string) {
 			// A node that hangs has questions of the last moment when it goes on.
 			patience = min(patience, time.Duration(1+c.rnd.IntN(3))*leastPatience)
 		}
-		reply, end = c.read(r, patience)
+		if r.proxied {
+			reply, end = c.overHTTP(r, patience)
+		} else {
+			reply, end = c.read(r, patience)
+		}
 		return reply, end, r.node
 	}
 	for range 4 {

@@ -20,7 +20,7 @@ type run struct {
 	identity uint64 // of this run: two with the same seed must not share keys
 	skew     time.Duration
 	began    time.Time
-	names    map[string]string // of nodes, by Redis address
+	names    map[string]string // of nodes, by Redis and HTTP address
 
 	current atomic.Pointer[window]
 	stop    context.CancelFunc // ends the work
@@ -78,7 +78,7 @@ func (r *run) await(ctx context.Context, limit time.Duration) error {
 	}
 	r.names = make(map[string]string)
 	for _, n := range status.Nodes {
-		r.names[n.Redis] = n.ID
+		r.names[n.Redis], r.names[n.HTTP] = n.ID, n.ID
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 // The seed decides the schedule, and all lines are faults.
 func TestSchedule(t *testing.T) {
-	classes, err := ParseClasses([]string{"all", "pause LEADER"})
+	classes, err := ParseClasses([]string{"all", "pause LEADER", "bridge NODE + kill LEADER"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,7 @@ func TestParseClasses(t *testing.T) {
 		"kill,pause,kill":              {Kills, Pauses},
 		"none":                         nil,
 		"slow-fsync LEADER 100ms,kill": {Kills, "slow-fsync LEADER 100ms"},
+		"bridge NODE + kill LEADER":    {"bridge NODE + kill LEADER"},
 	} {
 		if got, err := ParseClasses(strings.Split(text, ",")); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v", text, got, err)
@@ -66,7 +67,7 @@ func TestParseClasses(t *testing.T) {
 	if got := WithoutProcesses([]Class{Kills, Disks, Failovers}); !slices.Equal(got, []Class{Disks}) {
 		t.Errorf("without processes: %v", got)
 	}
-	for _, text := range []string{"rain", "", "kill,none", "slow-fsync LEADER soon"} {
+	for _, text := range []string{"rain", "", "kill,none", "slow-fsync LEADER soon", "kill LEADER + rain", "kill LEADER +"} {
 		if got, err := ParseClasses(strings.Split(text, ",")); err == nil {
 			t.Errorf("%q: %v", text, got)
 		}

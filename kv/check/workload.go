@@ -21,11 +21,12 @@ const (
 	Transactions Workload = "exec"     // MULTI, INCR, SET, GET, EXEC
 	Deadlines    Workload = "expiry"   // SET PX
 	Sessions     Workload = "session"  // SET, INCR and APPEND by RAFTKV.ONCE, again until there is an answer
+	Proxied      Workload = "http"     // PUT and GET at any node, which has the leader execute them
 	Followers    Workload = "follower" // reads of any node, after READONLY, by half of the clients
 )
 
 // Workloads lists them.
-var Workloads = []Workload{Registers, Swaps, Increments, Appends, Transactions, Deadlines, Sessions, Followers}
+var Workloads = []Workload{Registers, Swaps, Increments, Appends, Transactions, Deadlines, Sessions, Proxied, Followers}
 
 // ParseWorkloads reads a list such as "register,cas"; "all" is a list, too.
 func ParseWorkloads(words []string) ([]Workload, error) {
@@ -59,32 +60,34 @@ type write struct {
 	workload Workload
 	weight   int
 	once     bool // in a session
+	proxied  bool // by HTTP
 	steps    func(c *client, t *tag, value string) []history.Step
 }
 
 var writes = []write{
-	{Registers, 20, false, set},
-	{Registers, 4, false, func(_ *client, t *tag, _ string) []history.Step {
+	{Registers, 20, false, false, set},
+	{Registers, 4, false, false, func(_ *client, t *tag, _ string) []history.Step {
 		return []history.Step{{Kind: history.Delete, Key: t.register()}}
 	}},
-	{Swaps, 16, false, func(c *client, t *tag, value string) []history.Step {
+	{Swaps, 16, false, false, func(c *client, t *tag, value string) []history.Step {
 		return []history.Step{{Kind: history.Swap, Key: t.register(), Old: c.last[t.register()], Value: value}}
 	}},
-	{Increments, 8, false, increment},
-	{Transactions, 10, false, func(_ *client, t *tag, value string) []history.Step {
+	{Increments, 8, false, false, increment},
+	{Transactions, 10, false, false, func(_ *client, t *tag, value string) []history.Step {
 		return []history.Step{{Kind: history.Incr, Key: t.counter()}, {Kind: history.Set, Key: t.stamp(), Value: value}, {Kind: history.Get, Key: t.counter()}}
 	}},
-	{Appends, 5, false, appendToken},
-	{Deadlines, 12, false, readLease},
-	{Deadlines, 14, false, func(c *client, t *tag, value string) []history.Step {
+	{Appends, 5, false, false, appendToken},
+	{Deadlines, 12, false, false, readLease},
+	{Deadlines, 14, false, false, func(c *client, t *tag, value string) []history.Step {
 		if t.leases.Add(1) > maxLeases {
 			return readLease(c, t, value)
 		}
 		return []history.Step{{Kind: history.Set, Key: t.lease(), Value: value, TTL: 100 + c.rnd.Int64N(1500)}}
 	}},
-	{Sessions, 8, true, set},
-	{Sessions, 14, true, increment},
-	{Sessions, 5, true, appendToken},
+	{Proxied, 8, false, true, set},
+	{Sessions, 8, true, false, set},
+	{Sessions, 14, true, false, increment},
+	{Sessions, 5, true, false, appendToken},
 }
 
 func set(_ *client, t *tag, value string) []history.Step {
@@ -113,7 +116,7 @@ type look struct {
 }
 
 var looks = []look{
-	{3, []Workload{Registers, Swaps, Sessions}, (*tag).register},
+	{3, []Workload{Registers, Swaps, Sessions, Proxied}, (*tag).register},
 	{2, []Workload{Increments, Transactions, Sessions}, (*tag).counter},
 	{1, []Workload{Appends, Sessions}, (*tag).list},
 	{1, []Workload{Transactions}, (*tag).stamp},
@@ -125,12 +128,13 @@ type mix struct {
 	writes []write
 	looks  []look
 	roam   bool // half of the clients read from any node
+	proxy  bool // a fourth of the other reads goes by HTTP
 }
 
 // newMix makes the mix of some workloads. Reads of followers alone would see
 // nothing, so they come with registers.
 func newMix(workloads []Workload) mix {
-	m := mix{roam: slices.Contains(workloads, Followers)}
+	m := mix{roam: slices.Contains(workloads, Followers), proxy: slices.Contains(workloads, Proxied)}
 	if m.roam && len(workloads) == 1 {
 		workloads = []Workload{Registers}
 	}

@@ -21,7 +21,7 @@ type row struct {
 // workloads are kept apart by what is judged of them: one order that explains every
 // read, nothing lost or added, nothing twice, nothing after its time.
 var workloads = []row{
-	{"register", []string{"register", "cas", "follower"}},
+	{"register", []string{"register", "cas", "http", "follower"}},
 	{"counter", []string{"counter", "append", "exec"}},
 	{"session", []string{"session"}},
 	{"expiry", []string{"expiry", "follower"}},

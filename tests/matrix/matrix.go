@@ -26,7 +26,7 @@ type matrix struct {
 
 	began   time.Time
 	results []result // of the first cells
-	cluster *cluster // that runs; nil: the next cell starts one
+	cluster *target  // that runs; nil: the next cell starts one
 	started int      // clusters so far
 }
 

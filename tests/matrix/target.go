@@ -13,9 +13,9 @@ import (
 	"raftkv/kv/launch"
 )
 
-// cluster is one that several cells use, one after the other: each cell heals it and
+// target is a cluster that several cells use, one after the other: each cell heals it and
 // sees that it serves, and has keys of its own.
-type cluster struct {
+type target struct {
 	*launch.Cluster
 	groups      int
 	redis, http []string
@@ -46,7 +46,7 @@ func (m *matrix) start(ctx context.Context, groups int) error {
 	if err := l.Create(launch.Spec{Nodes: nodes, Groups: groups, RedisPort: port, HTTPPort: port + nodes, PeerPort: port + 2*nodes, Flags: flags}); err != nil {
 		return err
 	}
-	m.cluster = &cluster{Cluster: l, groups: groups}
+	m.cluster = &target{Cluster: l, groups: groups}
 	all, err := l.Nodes()
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (m *matrix) stop(clean bool) error {
 
 // crashes tells of a node that has panicked: it is started again like one that was
 // killed, and would not be missed.
-func (c *cluster) crashes() string {
+func (c *target) crashes() string {
 	for _, path := range c.consoles {
 		b, err := os.ReadFile(path)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
