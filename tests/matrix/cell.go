@@ -123,8 +123,10 @@ type result struct {
 	Command     string  `json:"command,omitempty"` // that tries it again
 }
 
-// conclude takes over what a check has found. What did not happen proves nothing.
-func (r *result) conclude(c *cell, report *check.Report) {
+// conclude takes over what a check has found. What did not happen proves nothing, and
+// that a cluster did not serve in time proves nothing while the machine was busy, which
+// is how long it has kept processes from running.
+func (r *result) conclude(c *cell, report *check.Report, busy time.Duration) {
 	r.Verdict, r.Operations, r.Unknown = report.Result, report.Operations, report.Unknown
 	r.Moves, r.Unavailable, r.Healed = report.Moves, report.Unavailable, report.Healed
 	failure := ""
@@ -141,7 +143,10 @@ func (r *result) conclude(c *cell, report *check.Report) {
 			r.Why = ch.Name + ": " + ch.Detail
 		}
 	}
+	late := !slices.ContainsFunc(report.Checks, func(ch check.Check) bool { return ch.Result == history.Violated && ch.Name != check.Serving })
 	switch {
+	case r.Verdict == history.Violated && late && busy >= tooBusy:
+		r.Verdict, r.Why = history.Undecided, fmt.Sprintf("the machine is too busy, and has let a process wait for %v: %s", busy.Round(time.Millisecond), r.Why)
 	case r.Verdict != history.Correct:
 	case len(c.classes) > 0 && r.Faults == 0:
 		r.Verdict, r.Why = history.Undecided, strings.TrimSpace("no fault was injected "+failure)

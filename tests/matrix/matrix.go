@@ -36,7 +36,7 @@ const (
 	// gap between two faults, on average.
 	gap = 300 * time.Millisecond
 	// within this the cluster must serve after each cell.
-	within = 30 * time.Second
+	within = time.Minute
 	// window is as long as an outage may be that is measured.
 	window = 5 * time.Second
 )
@@ -99,7 +99,7 @@ func (m *matrix) one(ctx context.Context, c *cell, work time.Duration) (result, 
 	}
 	if m.cluster == nil {
 		if err := m.start(ctx, c.groups); err != nil {
-			return r, err
+			return r, errors.Join(err, m.stop(false))
 		}
 	}
 	out := filepath.Join(m.dir, fmt.Sprintf("cell-%d", len(m.results)+1))
@@ -115,11 +115,13 @@ func (m *matrix) one(ctx context.Context, c *cell, work time.Duration) (result, 
 			m.note("         %3.0fs  %d answers, %d faults  %s", p.Elapsed.Seconds(), p.Known, p.Faults, p.Fault)
 		}
 	}
+	busy := newBusyMeter()
 	report, err := check.Run(ctx, config)
+	waited := busy.stop()
 	if err != nil {
 		r.Verdict, r.Why = history.Undecided, err.Error()
 	} else {
-		r.conclude(c, report)
+		r.conclude(c, report, waited)
 	}
 	if text := m.cluster.crashes(); text != "" {
 		r.Verdict, r.Why = history.Violated, text

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"raftkv/kv/check"
 	"raftkv/kv/history"
@@ -145,20 +146,26 @@ func TestConclude(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wrong := func(name string) check.Report {
+		return check.Report{Result: history.Violated, Checks: []check.Check{{Name: name, Result: history.Violated, Detail: "it is"}}}
+	}
 	fault := check.Injected{Fault: "kill n1"}
 	failed := check.Injected{Fault: "kill n2", Error: "no"}
 	for name, try := range map[string]struct {
 		report check.Report
+		busy   time.Duration
 		want   history.Result
 		why    string
 	}{
-		"all well":         {check.Report{Result: history.Correct, Faults: []check.Injected{fault, failed}, Moves: 1}, history.Correct, ""},
-		"no fault":         {check.Report{Result: history.Correct, Faults: []check.Injected{failed}, Moves: 1}, history.Undecided, "no fault was injected kill n2: no"},
-		"no move":          {check.Report{Result: history.Correct, Faults: []check.Injected{fault}}, history.Undecided, "no slot was moved"},
-		"wrong in any way": {check.Report{Result: history.Violated, Checks: []check.Check{{Name: "counters", Result: history.Violated, Detail: "lost"}}}, history.Violated, "counters: lost"},
+		"all well":         {check.Report{Result: history.Correct, Faults: []check.Injected{fault, failed}, Moves: 1}, time.Second, history.Correct, ""},
+		"no fault":         {check.Report{Result: history.Correct, Faults: []check.Injected{failed}, Moves: 1}, 0, history.Undecided, "no fault was injected kill n2: no"},
+		"no move":          {check.Report{Result: history.Correct, Faults: []check.Injected{fault}}, 0, history.Undecided, "no slot was moved"},
+		"wrong in any way": {wrong(check.Counters), time.Second, history.Violated, "counters: it is"},
+		"late":             {wrong(check.Serving), tooBusy - 1, history.Violated, "serves again: it is"},
+		"late, and busy":   {wrong(check.Serving), time.Second, history.Undecided, "the machine is too busy, and has let a process wait for 1s: serves again: it is"},
 	} {
 		var r result
-		if r.conclude(&c, &try.report); r.Verdict != try.want || r.Why != try.why {
+		if r.conclude(&c, &try.report, try.busy); r.Verdict != try.want || r.Why != try.why {
 			t.Errorf("%s: %s, %q", name, r.Verdict, r.Why)
 		}
 	}

@@ -24,7 +24,7 @@ type target struct {
 
 const (
 	nodes        = 3
-	startTimeout = time.Minute
+	startTimeout = 3 * time.Minute
 	stopGrace    = 15 * time.Second
 )
 
