@@ -174,6 +174,26 @@ func (b *Breaker) Heal(ctx context.Context) error {
 	}
 }
 
+// reviveEach is how often dead nodes are looked for while all are waited for.
+const reviveEach = time.Second
+
+// AwaitReady waits until all nodes serve. A fault may end a node's process a moment
+// after it was healed, as one that was about to tear a write, so nodes that have ended
+// are started all the time.
+func (b *Breaker) AwaitReady(ctx context.Context) error {
+	for {
+		round, cancel := context.WithTimeout(ctx, reviveEach)
+		err := b.cluster.awaitReady(round)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := b.revive(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // Enabled returns nil if the nodes permit faults.
 func (b *Breaker) Enabled(ctx context.Context) error {
 	return b.cluster.any(ctx, http.MethodGet, "/v1/faults", nil, nil)

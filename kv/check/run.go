@@ -195,12 +195,14 @@ func (r *run) heal(ctx context.Context) bool {
 	defer cancel()
 	start := time.Now()
 	var err error
+	ready := r.cluster.awaitReady
 	if len(r.config.Classes) > 0 {
 		err = r.config.Breaker.Heal(ctx)
+		ready = r.config.Breaker.AwaitReady
 	}
 	if err == nil {
 		start = time.Now()
-		if err = r.cluster.awaitReady(ctx); err == nil {
+		if err = ready(ctx); err == nil {
 			prober := &keeper{newClient(r, r.config.Clients)} // the other one is at work
 			err = prober.probe(ctx)
 			prober.close()

@@ -37,6 +37,8 @@ const (
 	gap = 300 * time.Millisecond
 	// within this the cluster must serve after each cell.
 	within = time.Minute
+	// tellEach is how often a cell tells how far it is.
+	tellEach = 5 * time.Second
 	// window is as long as an outage may be that is measured.
 	window = 5 * time.Second
 )
@@ -108,10 +110,10 @@ func (m *matrix) one(ctx context.Context, c *cell, work time.Duration) (result, 
 		For: work, Seed: c.seed, Workloads: c.workloads, Classes: c.classes, Moves: c.groups > 1,
 		Gap: gap, Window: window, Within: within, StopEarly: true, Out: out,
 	}
-	next := 10 * time.Second
+	next := tellEach
 	config.Progress = func(p check.Progress) {
 		if p.Elapsed >= next {
-			next += 10 * time.Second
+			next += tellEach
 			m.note("         %3.0fs  %d answers, %d faults  %s", p.Elapsed.Seconds(), p.Known, p.Faults, p.Fault)
 		}
 	}

@@ -42,6 +42,7 @@ func try(t *testing.T, ctx context.Context, args ...string) (code int, table str
 
 // The matrix in short: two workloads under two faults, with one group and with three.
 func TestShort(t *testing.T) {
+	t.Parallel()
 	for _, part := range []struct{ groups, works, faults string }{
 		{"1", "register,expiry", "pause"},
 		{"3", "session,counter", "snapshot"},
@@ -61,7 +62,8 @@ func TestShort(t *testing.T) {
 // A cell that finds something keeps what shows it, and tells how to find it again; and
 // the next one has a cluster of its own.
 func TestBrokenRule(t *testing.T) {
-	code, table, results := try(t, t.Context(), "-duration", "2s", "-groups", "1", "-workloads", "counter,register", "-faults", "none", "-unsafe", "ack-before-commit", "-port", ports(t))
+	t.Parallel()
+	code, table, results := try(t, t.Context(), "-duration", "20s", "-groups", "1", "-workloads", "http,register", "-faults", "none", "-unsafe", "ack-before-commit", "-port", ports(t))
 	if code != exitViolated || !strings.Contains(table, "WRONG") || len(results) != 2 {
 		t.Fatalf("exit code %d, %d cells", code, len(results))
 	}
@@ -84,9 +86,10 @@ func TestBrokenRule(t *testing.T) {
 
 // Ctrl-C ends the cell, and what is done is told.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	begun := writer(func(b []byte) {
-		if bytes.Contains(b, []byte("answers,")) { // ten seconds of an hour
+		if bytes.Contains(b, []byte("answers,")) { // some seconds of an hour
 			cancel()
 		}
 	})
