@@ -148,16 +148,13 @@ func (r *run) breakThings(ctx context.Context) {
 // refuses meanwhile, as while it has no leader, is no fault of anybody.
 func (r *run) moveThings(ctx context.Context) {
 	rnd := rand.New(rand.NewPCG(r.config.Seed, 1<<32)) // clients count from 1, faults have 0
-	for {
-		sleep(ctx, r.config.Gap/8+time.Duration(rnd.Int64N(int64(r.config.Gap/4)+1)))
+	for ctx.Err() == nil {
 		tag, choice := rnd.IntN(1<<20), rnd.IntN(1<<20)
-		if ctx.Err() != nil {
-			return
-		}
 		w := r.current.Load()
 		if _, err := r.config.Breaker.Move(ctx, w.tags[tag%len(w.tags)].slot, choice); err == nil {
 			r.moves.Add(1)
 		}
+		sleep(ctx, r.config.Gap/8+time.Duration(rnd.Int64N(int64(r.config.Gap/4)+1)))
 	}
 }
 
