@@ -134,7 +134,7 @@ func TestNodeEndsAfterHealing(t *testing.T) {
 		addrs = append(addrs, c.At(id).HTTP)
 	}
 	b := check.NewBreaker(c.Cluster, addrs, "")
-	ctx, cancel := context.WithTimeout(t.Context(), cluster.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*cluster.Patience)
 	defer cancel()
 	if err := b.Heal(ctx); err != nil {
 		t.Fatal(err)

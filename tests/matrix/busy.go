@@ -22,6 +22,9 @@ const beat = 20 * time.Millisecond
 // judged: a follower of the profile local waits about as long for its leader.
 const tooBusy = 200 * time.Millisecond
 
+// busyText begins the reason of a cell that could not be judged for that.
+const busyText = "the machine is too busy"
+
 // newBusyMeter starts a meter that runs until stop.
 func newBusyMeter() *busyMeter {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -124,8 +124,8 @@ type result struct {
 }
 
 // conclude takes over what a check has found. What did not happen proves nothing, and
-// that a cluster did not serve in time proves nothing while the machine was busy, which
-// is how long it has kept processes from running.
+// that a cluster did not serve in time, or not so long as to be judged, proves nothing
+// while the machine was busy, which is how long it has kept processes from running.
 func (r *result) conclude(c *cell, report *check.Report, busy time.Duration) {
 	r.Verdict, r.Operations, r.Unknown = report.Result, report.Operations, report.Unknown
 	r.Moves, r.Unavailable, r.Healed = report.Moves, report.Unavailable, report.Healed
@@ -145,8 +145,8 @@ func (r *result) conclude(c *cell, report *check.Report, busy time.Duration) {
 	}
 	late := !slices.ContainsFunc(report.Checks, func(ch check.Check) bool { return ch.Result == history.Violated && ch.Name != check.Serving })
 	switch {
-	case r.Verdict == history.Violated && late && busy >= tooBusy:
-		r.Verdict, r.Why = history.Undecided, fmt.Sprintf("the machine is too busy, and has let a process wait for %v: %s", busy.Round(time.Millisecond), r.Why)
+	case r.Verdict != history.Correct && late && busy >= tooBusy:
+		r.Verdict, r.Why = history.Undecided, fmt.Sprintf("%s, and has let a process wait for %v: %s", busyText, busy.Round(time.Millisecond), r.Why)
 	case r.Verdict != history.Correct:
 	case len(c.classes) > 0 && r.Faults == 0:
 		r.Verdict, r.Why = history.Undecided, strings.TrimSpace("no fault was injected "+failure)

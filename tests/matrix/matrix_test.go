@@ -48,11 +48,15 @@ func TestShort(t *testing.T) {
 		{"3", "session,counter", "snapshot"},
 	} {
 		code, table, results := try(t, t.Context(), "-duration", "1s", "-groups", part.groups, "-workloads", part.works, "-faults", part.faults, "-port", ports(t))
-		if code != exitCorrect || !strings.Contains(table, "nothing is wrong") || len(results) != 2 {
+		if code == exitViolated || len(results) != 2 || !strings.Contains(table, "2 of 2 cells") {
 			t.Errorf("exit code %d, %d cells", code, len(results))
 		}
 		for _, r := range results {
-			if r.Operations < 20 || r.Faults < 1 || r.Unavailable <= 0 || (r.Moves > 0) != (part.groups == "3") {
+			switch {
+			case r.Verdict == history.Undecided && strings.Contains(r.Why, busyText): // it is no fault of the cluster's
+			case r.Verdict != history.Correct:
+				t.Errorf("%+v", r)
+			case r.Operations < 20 || r.Faults < 1 || r.Unavailable <= 0 || (r.Moves > 0) != (part.groups == "3"):
 				t.Errorf("a cell proves little: %+v", r)
 			}
 		}
