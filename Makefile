@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -X main.version=$(VERSION)
 BIN      = .build/raftkv
 
-.PHONY: help build up down test vet fuzz sim bench bench-sharding bench-logfilter bench-trace clean
+.PHONY: help build up down test vet fuzz sim faults bench bench-sharding bench-logfilter bench-trace clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,16 @@ REPEAT ?= 1
 sim: ## simulate SEEDS clusters for LENGTH of virtual time each, under faults; and show that broken rules are found
 	@mkdir -p .build/artifacts
 	SEED=$(SEED) SEEDS=$(SEEDS) LENGTH=$(LENGTH) REPEAT=$(REPEAT) $(GO) test -count=1 -timeout 0 -v -artifacts -outputdir $(CURDIR)/.build/artifacts ./tests/simulation
+
+DURATION  ?= 20m
+WORKLOADS ?= all
+FAULTS    ?= all
+GROUPS    ?= 1,3
+PORT      ?= 24000
+UNSAFE    ?=
+faults: build ## run every workload under every fault on real processes, for DURATION; WORKLOADS, FAULTS, GROUPS and SEED choose
+	@$(GO) build -o .build/faults-matrix ./tests/matrix
+	@.build/faults-matrix -raftkv $(BIN) -duration $(DURATION) -seed $(SEED) -workloads '$(WORKLOADS)' -faults '$(FAULTS)' -groups '$(GROUPS)' -port $(PORT) -unsafe '$(UNSAFE)'
 
 bench: build ## compare with etcd and redis-server on this machine; about half an hour
 	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,8 +35,10 @@ type checkOptions struct {
 	admin
 	config  check.Config
 	faults  []string
+	works   []string
 	history string
 	quiet   bool
+	leaders bool // are read alone
 }
 
 func newCheck() *cobra.Command {
@@ -61,6 +64,8 @@ what they hold. --history judges such a file again.`,
   raftkv check --faults kill,pause --for 5m --seed 7
   raftkv check --faults 'pause LEADER'            # that alone, again and again
   raftkv check --faults 'split n1,n2 n3; kill'    # a line with commas, and a class
+  raftkv check --faults 'snapshot-storm every 200ms + kill LEADER'
+  raftkv check --workloads counter,session --faults kill --migrations
   raftkv check --faults none --addr 127.0.0.1:8001
   raftkv check --history raftkv-check/history.jsonl`,
 		Args: noArgs,
@@ -84,7 +89,9 @@ what they hold. --history judges such a file again.`,
 	o.add(cmd.Flags())
 	f := cmd.Flags()
 	f.DurationVar(&o.config.For, "for", 30*time.Second, "how long clients work and faults come")
-	f.StringArrayVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none; or lines of 'raftkv fault', in which LEADER and NODE stand for nodes. Several are separated by commas, or by semicolons if a line holds commas; the flag may be repeated")
+	f.StringArrayVar(&o.faults, "faults", []string{"all"}, "classes of faults: "+check.ClassNames()+"; all or none; or lines of 'raftkv fault', in which LEADER and NODE stand for nodes. Several are separated by commas, or by semicolons if a line holds commas; the flag may be repeated. Lines joined by ' + ' come together")
+	f.StringSliceVar(&o.works, "workloads", []string{"all"}, "what clients do: "+check.WorkloadNames()+"; or all")
+	f.BoolVar(&o.config.Moves, "migrations", false, "move slots of the keys in use between groups all the time, beside the faults")
 	f.Uint64Var(&o.config.Seed, "seed", 0, "decides which faults come and what clients do; 0: another one each time")
 	f.IntVar(&o.config.Clients, "clients", 10, "how many clients work at the same time")
 	f.IntVar(&o.config.Keys, "keys", 3, "how many sets of keys they share")
@@ -95,7 +102,7 @@ what they hold. --history judges such a file again.`,
 	f.StringVar(&o.history, "history", "", "judge this file again instead of a cluster")
 	f.DurationVar(&o.config.Gap, "gap", 800*time.Millisecond, "how long it is between two faults, on average")
 	f.DurationVar(&o.config.Think, "think", 2*time.Millisecond, "how long a client rests between two operations, on average")
-	f.BoolVar(&o.config.LeaderReads, "leader-reads", false, "read from leaders alone")
+	f.BoolVar(&o.leaders, "leader-reads", false, "read from leaders alone; as --workloads without follower")
 	f.BoolVar(&o.config.StopEarly, "stop-early", false, "end when something wrong is found")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	return cmd
@@ -113,6 +120,15 @@ func (o *checkOptions) run(cmd *cobra.Command) (*check.Report, error) {
 	var err error
 	if c.Classes, err = check.ParseClasses(o.faults); err != nil {
 		return nil, misuse{err}
+	}
+	if c.Workloads, err = check.ParseWorkloads(o.works); err != nil {
+		return nil, misuse{err}
+	}
+	if o.leaders {
+		c.Workloads = slices.DeleteFunc(c.Workloads, func(w check.Workload) bool { return w == check.Followers })
+		if len(c.Workloads) == 0 {
+			return nil, misuse{errors.New("--leader-reads leaves nothing of --workloads follower")}
+		}
 	}
 	if c.Seed == 0 {
 		c.Seed = 1 + rand.Uint64N(1_000_000)
@@ -143,6 +159,7 @@ func (o *checkOptions) find(ctx context.Context) error {
 		c.Redis, c.HTTP = append(c.Redis, n.Redis), append(c.HTTP, n.HTTP)
 	}
 	if len(c.Classes) == 0 {
+		c.Breaker = check.NewBreaker(nil, c.HTTP, c.Password) // for migrations
 		return nil
 	}
 	var local *launch.Cluster

@@ -98,7 +98,10 @@ func printInjected(out io.Writer, r *check.Report) {
 	if failed != "" {
 		fmt.Fprintf(out, "a fault that could not be injected: %s\n", failed)
 	}
-	fmt.Fprintf(out, "%d operations, %d of unknown outcome, %d refused; longest time without any answer %.2f s\n", r.Operations, r.Unknown, r.Refused, r.Silence)
+	fmt.Fprintf(out, "%d operations, %d of unknown outcome, %d refused; longest time without any answer %.2f s, and on one set of keys %.2f s\n", r.Operations, r.Unknown, r.Refused, r.Silence, r.Unavailable)
+	if r.Moves > 0 {
+		fmt.Fprintf(out, "%d slots were moved meanwhile\n", r.Moves)
+	}
 }
 
 // operationText is an operation on a line of its own.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 )
 
 // Breaker injects faults into a cluster: those of processes by itself, on the machine
-// of a local cluster, and all others by asking the nodes. Not safe for concurrent use.
+// of a local cluster, and all others by asking the nodes. Not safe for concurrent use,
+// but for Move.
 type Breaker struct {
 	local   *launch.Cluster // nil: processes cannot be broken
 	cluster cluster
@@ -172,6 +174,26 @@ func (b *Breaker) Heal(ctx context.Context) error {
 	}
 }
 
+// reviveEach is how often dead nodes are looked for while all are waited for.
+const reviveEach = time.Second
+
+// AwaitReady waits until all nodes serve. A fault may end a node's process a moment
+// after it was healed, as one that was about to tear a write, so nodes that have ended
+// are started all the time.
+func (b *Breaker) AwaitReady(ctx context.Context) error {
+	for {
+		round, cancel := context.WithTimeout(ctx, reviveEach)
+		err := b.cluster.awaitReady(round)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := b.revive(ctx); err != nil {
+			return err
+		}
+	}
+}
+
 // Enabled returns nil if the nodes permit faults.
 func (b *Breaker) Enabled(ctx context.Context) error {
 	return b.cluster.any(ctx, http.MethodGet, "/v1/faults", nil, nil)
@@ -184,18 +206,32 @@ func (b *Breaker) Move(ctx context.Context, slot uint16, choice int) (what strin
 	if err != nil {
 		return "", err
 	}
-	var others []uint32
-	for _, g := range m.Groups {
-		if g.ID != shard.Controller && g.Founded && g.ID != m.Owner[slot] {
-			others = append(others, g.ID)
-		}
-	}
+	others := slices.DeleteFunc(owners(m), func(id uint32) bool { return id == m.Owner[slot] })
 	if len(others) == 0 {
 		return "", errOneGroup
 	}
 	to := others[choice%len(others)]
 	what = fmt.Sprintf("move slot %d from group %d to group %d", slot, m.Owner[slot], to)
 	return what, b.cluster.any(ctx, http.MethodPost, "/v1/migrations", map[string]any{"slots": [][2]uint16{{slot, slot}}, "to": to, "reason": "check"}, nil)
+}
+
+// owners lists the groups that can own slots.
+func owners(m *shard.Map) (out []uint32) {
+	for _, g := range m.Groups {
+		if g.ID != shard.Controller && g.Founded {
+			out = append(out, g.ID)
+		}
+	}
+	return out
+}
+
+// manyGroups returns an error if slots cannot move, since one group has all.
+func (b *Breaker) manyGroups(ctx context.Context) error {
+	m, err := b.cluster.shardMap(ctx)
+	if err == nil && len(owners(m)) < 2 {
+		err = errOneGroup
+	}
+	return err
 }
 
 var errOneGroup = errors.New("there is no other group that slots could move to")

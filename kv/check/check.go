@@ -29,14 +29,15 @@ type Config struct {
 	Keys    int           // sets of keys in a window: few, so that clients meet
 	Window  time.Duration // how long keys are used
 	Think   time.Duration // how long a client rests between two operations, on average
-	// LeaderReads makes clients read from leaders alone. Reads of followers let those
-	// learn at once what is committed.
-	LeaderReads bool
+	// Workloads are what clients do; none: all. Without Followers they read from leaders
+	// alone, and followers do not learn at once what is committed.
+	Workloads []Workload
 
 	// StopEarly ends the work as soon as something wrong is found.
 	StopEarly bool
 
 	Classes []Class // of faults; none: nothing is broken
+	Moves   bool    // slots of keys in use move between groups all the time, beside the faults
 	Breaker *Breaker
 	Gap     time.Duration // between two faults, on average
 	// Within is how soon the cluster must serve again when all faults are healed.
@@ -65,13 +66,16 @@ func (c *Config) fill() error {
 	setDefault(&c.Think, 2*time.Millisecond)
 	setDefault(&c.Within, 20*time.Second)
 	setDefault(&c.Patience, time.Minute)
+	if len(c.Workloads) == 0 {
+		c.Workloads = Workloads
+	}
 	switch {
 	case len(c.Redis) == 0 || len(c.HTTP) == 0:
 		return errors.New("no node to check is named")
 	case c.For < 0 || c.Clients < 1 || c.Keys < 1 || c.Window < 0 || c.Think < 0 || c.Gap < 0 || c.Within < 0:
 		return errors.New("times must not be negative, and there must be a client and a key")
-	case len(c.Classes) > 0 && c.Breaker == nil:
-		return errors.New("faults need a cluster whose nodes can be broken")
+	case (len(c.Classes) > 0 || c.Moves) && c.Breaker == nil:
+		return errors.New("faults and migrations need a breaker")
 	}
 	return nil
 }

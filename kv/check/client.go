@@ -28,10 +28,12 @@ type client struct {
 
 // request is an operation on its way.
 type request struct {
-	op    *history.Operation
-	words [][]string
-	once  bool   // in a session: it may be sent again
-	node  string // the address of the only node that is asked, for reads
+	op      *history.Operation
+	tag     *tag // whose keys it is about
+	words   [][]string
+	once    bool   // in a session: it may be sent again
+	node    string // the address of the only node that is asked; empty: who leads
+	proxied bool   // by HTTP
 }
 
 // Patience of a client with one answer: sometimes little, so that answers get lost,
@@ -74,49 +76,34 @@ func (c *client) close() {
 	}
 }
 
+// readShare is how many of a hundred operations read.
+const readShare = 42
+
 // next makes up an operation.
 func (c *client) next(w *window) request {
 	c.seq++
 	t := w.tags[c.rnd.IntN(len(w.tags))]
-	value := fmt.Sprintf("[%d.%d]", c.id, c.seq)
-	var r request
-	one := func(s history.Step) { r.op = &history.Operation{Client: c.id, Steps: []history.Step{s}} }
-	switch n := c.rnd.IntN(100); {
-	case n < 22, n < 42 && !c.roams():
-		one(history.Step{Kind: history.Get, Key: c.some(t)})
-	case n < 42:
-		one(history.Step{Kind: history.Get, Key: c.some(t)})
-		r.node = c.run.config.Redis[c.rnd.IntN(len(c.run.config.Redis))]
-		r.op.Note = "any node"
-	case n < 52:
-		one(history.Step{Kind: history.Set, Key: t.register(), Value: value})
-	case n < 60:
-		one(history.Step{Kind: history.Swap, Key: t.register(), Old: c.last[t.register()], Value: value})
-	case n < 62:
-		one(history.Step{Kind: history.Delete, Key: t.register()})
-	case n < 66:
-		one(history.Step{Kind: history.Set, Key: t.register(), Value: value})
-		r.once = true
-	case n < 70:
-		one(history.Step{Kind: history.Incr, Key: t.counter()})
-	case n < 77:
-		one(history.Step{Kind: history.Incr, Key: t.counter()})
-		r.once = true
-	case n < 82:
-		r.op = &history.Operation{Client: c.id, Steps: []history.Step{
-			{Kind: history.Incr, Key: t.counter()}, {Kind: history.Set, Key: t.stamp(), Value: value}, {Kind: history.Get, Key: t.counter()}}}
-	case n < 87, n >= 93 && t.leases.Load() >= maxLeases:
-		one(history.Step{Kind: history.Append, Key: t.list(), Value: value})
-		r.once = c.rnd.IntN(2) == 0
-		t.tokens.Add(1)
-	case n < 93:
-		one(history.Step{Kind: history.Get, Key: t.lease()})
-	default:
-		t.leases.Add(1)
-		one(history.Step{Kind: history.Set, Key: t.lease(), Value: value, TTL: 100 + c.rnd.Int64N(1500)})
+	r := request{op: &history.Operation{Client: c.id}, tag: t}
+	if c.rnd.IntN(100) < readShare {
+		look := draw(c.rnd, c.run.mix.looks, func(l *look) int { return l.weight })
+		r.op.Steps = []history.Step{{Kind: history.Get, Key: look.key(t)}}
+		if c.roams() && c.rnd.IntN(2) == 0 {
+			r.node = c.run.config.Redis[c.rnd.IntN(len(c.run.config.Redis))]
+			r.op.Note = "any node"
+		} else if c.run.mix.proxy && c.rnd.IntN(4) == 0 {
+			r.proxied = true
+		}
+	} else {
+		write := draw(c.rnd, c.run.mix.writes, func(w *write) int { return w.weight })
+		r.op.Steps = write.steps(c, t, fmt.Sprintf("[%d.%d]", c.id, c.seq))
+		r.once, r.proxied = write.once, write.proxied
 	}
 	if r.once {
 		r.op.Note = "once"
+	}
+	if r.proxied {
+		r.node = c.run.config.HTTP[c.rnd.IntN(len(c.run.config.HTTP))]
+		r.op.Note = "http"
 	}
 	r.words = commands(r.op)
 	if r.once {
@@ -128,28 +115,16 @@ func (c *client) next(w *window) request {
 
 // roams tells whether the client reads from any node. Not all do: a node that hangs
 // holds up those who ask it, and others must go on meanwhile.
-func (c *client) roams() bool { return c.id%2 == 1 && !c.run.config.LeaderReads }
-
-// some chooses a key to read.
-func (c *client) some(t *tag) string {
-	switch c.rnd.IntN(8) {
-	case 0:
-		return t.list()
-	case 1, 2:
-		return t.counter()
-	case 3:
-		return t.stamp()
-	case 4:
-		return t.lease()
-	}
-	return t.register()
-}
+func (c *client) roams() bool { return c.id%2 == 1 && c.run.mix.roam }
 
 // do sends an operation, again if it is in a session and its outcome is unknown, and
 // writes down what came of it.
 func (c *client) do(ctx context.Context, w *window, r request) {
 	began := c.run.now()
 	r.op.Call, r.op.At = began, began
+	if r.node == "" { // one that hangs is no outage
+		r.tag.outage.ask(began)
+	}
 	var reply kv.Reply
 	end, maybe := refused, false // maybe: an earlier try may have been executed
 	for try := 0; ; try++ {
@@ -168,6 +143,9 @@ func (c *client) do(ctx context.Context, w *window, r request) {
 	}
 	if end != done {
 		c.run.missed(end)
+	}
+	if r.node == "" {
+		c.run.waited(r.tag.outage.end(c.run.now(), end == done))
 	}
 	switch {
 	case end == done && reply.Kind == kv.Error:
@@ -218,7 +196,11 @@ func (c *client) send(r request) (reply kv.Reply, end outcome, where string) {
 			// A node that hangs has questions of the last moment when it goes on.
 			patience = min(patience, time.Duration(1+c.rnd.IntN(3))*leastPatience)
 		}
-		reply, end = c.read(r, patience)
+		if r.proxied {
+			reply, end = c.overHTTP(r, patience)
+		} else {
+			reply, end = c.read(r, patience)
+		}
 		return reply, end, r.node
 	}
 	for range 4 {

@@ -44,7 +44,12 @@ type Report struct {
 	Faults     []Injected `json:"faults"`
 	// Silence is the longest time without an answer to anybody.
 	Silence float64 `json:"silence_s"`
-	Healed  float64 `json:"served_after_s"` // how long it took to serve again after healing
+	// Unavailable is the longest time without an answer to anybody who asked for a set of
+	// keys, which is of one group. It ends with the keys' window, and includes how long
+	// clients wait for a node that hangs before they ask another.
+	Unavailable float64 `json:"unavailable_s"`
+	Moves       int64   `json:"moves"`          // of slots that began beside the faults
+	Healed      float64 `json:"served_after_s"` // how long it took to serve again after healing
 
 	Problems []Problem `json:"problems"` // what is wrong, one by one
 	History  string    `json:"history,omitempty"`

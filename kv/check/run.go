@@ -15,11 +15,12 @@ import (
 // run is one check of a cluster.
 type run struct {
 	config   Config
+	mix      mix
 	cluster  *cluster
 	identity uint64 // of this run: two with the same seed must not share keys
 	skew     time.Duration
 	began    time.Time
-	names    map[string]string // of nodes, by Redis address
+	names    map[string]string // of nodes, by Redis and HTTP address
 
 	current atomic.Pointer[window]
 	stop    context.CancelFunc // ends the work
@@ -28,7 +29,8 @@ type run struct {
 	keeper  *keeper
 
 	known, unknowns, refusals atomic.Int64
-	lastAnswer, silence       atomic.Int64 // ns since the run began
+	lastAnswer, silence       atomic.Int64 // ns since the run began, and ns
+	outage, moves             atomic.Int64 // ns; begun
 
 	mu     sync.Mutex // guards what follows
 	report Report
@@ -36,7 +38,7 @@ type run struct {
 }
 
 func newRun(config Config) (*run, error) {
-	r := &run{config: config, cluster: &cluster{http: config.HTTP, password: config.Password}, skew: config.skew(), windows: make(chan *window, 1000),
+	r := &run{config: config, mix: newMix(config.Workloads), cluster: &cluster{http: config.HTTP, password: config.Password}, skew: config.skew(), windows: make(chan *window, 1000),
 		identity: rand.Uint64() >> 32, report: Report{Seed: config.Seed, Checks: newChecks(), Problems: []Problem{}, Faults: []Injected{}}, began: time.Now()}
 	if err := os.MkdirAll(config.Out, 0o755); err != nil {
 		return nil, err
@@ -69,9 +71,14 @@ func (r *run) await(ctx context.Context, limit time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if r.config.Moves {
+		if err := r.config.Breaker.manyGroups(ctx); err != nil {
+			return err
+		}
+	}
 	r.names = make(map[string]string)
 	for _, n := range status.Nodes {
-		r.names[n.Redis] = n.ID
+		r.names[n.Redis], r.names[n.HTTP] = n.ID, n.ID
 	}
 	return nil
 }
@@ -96,6 +103,9 @@ func (r *run) work(ctx context.Context) {
 	}
 	if len(r.config.Classes) > 0 {
 		workers.Go(func() { r.breakThings(ctx) })
+	}
+	if r.config.Moves {
+		workers.Go(func() { r.moveThings(ctx) })
 	}
 	workers.Go(func() { r.tell(ctx) })
 	settled, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -171,6 +181,8 @@ func (r *run) finish(ctx context.Context) {
 	r.report.Took = seconds(time.Since(r.began))
 	r.report.Refused = r.refusals.Load()
 	r.report.Silence = seconds(time.Duration(r.silence.Load()))
+	r.report.Unavailable = seconds(time.Duration(max(r.outage.Load(), r.silence.Load())))
+	r.report.Moves = r.moves.Load()
 	if err := r.archive.err; err != nil {
 		r.report.undecided(Linearizable, "the history could not be written: "+err.Error())
 	}
@@ -184,12 +196,14 @@ func (r *run) heal(ctx context.Context) bool {
 	defer cancel()
 	start := time.Now()
 	var err error
-	if r.config.Breaker != nil {
+	ready := r.cluster.awaitReady
+	if len(r.config.Classes) > 0 {
 		err = r.config.Breaker.Heal(ctx)
+		ready = r.config.Breaker.AwaitReady
 	}
 	if err == nil {
 		start = time.Now()
-		if err = r.cluster.awaitReady(ctx); err == nil {
+		if err = ready(ctx); err == nil {
 			prober := &keeper{newClient(r, r.config.Clients)} // the other one is at work
 			err = prober.probe(ctx)
 			prober.close()
@@ -217,6 +231,16 @@ func (r *run) quiet() {
 	now := r.now()
 	if gap := now - r.lastAnswer.Swap(now); gap > r.silence.Load() {
 		r.silence.Store(gap) // two at once are of the same silence
+	}
+}
+
+// waited notes how long nobody had been answered who asked for some keys.
+func (r *run) waited(gap int64) {
+	for {
+		longest := r.outage.Load()
+		if gap <= longest || r.outage.CompareAndSwap(longest, gap) {
+			return
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ var Classes = []Class{Kills, Pauses, Partitions, Disks, Elections, Failovers, Mi
 // stands for the node that leads keys in use, and NODE for another one. Since a
 // line may hold commas, as "split n1,n2 n3" does, lines are best separated by
 // semicolons: what stands between two of them is one line if it reads as one.
+// Lines that are joined by " + " come together.
 func ParseClasses(lists []string) ([]Class, error) {
 	var out []Class
 	for _, list := range lists {
@@ -76,8 +77,10 @@ func parseClass(word string) ([]Class, error) {
 	case class == none || slices.Contains(Classes, class):
 		return []Class{class}, nil
 	}
-	if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(word)); err != nil {
-		return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", word, ClassNames(), err)
+	for line := range strings.SplitSeq(word, joint) {
+		if _, err := fault.Parse(strings.NewReplacer("LEADER", "n1", "NODE", "n2").Replace(line)); err != nil {
+			return nil, fmt.Errorf("%q is no class of faults: there are all, none and %s; and as a fault's line: %w", line, ClassNames(), err)
+		}
 	}
 	return []Class{Class(word)}, nil
 }
@@ -86,6 +89,9 @@ func isClass(word string) bool {
 	_, err := parseClass(word)
 	return err == nil
 }
+
+// joint stands between the lines of faults that come together.
+const joint = " + "
 
 // WithoutProcesses leaves out the classes that kill or pause processes, which only a
 // cluster on this machine can have.
@@ -154,7 +160,7 @@ func next(rnd *rand.Rand, classes []Class, gap time.Duration) planned {
 	case Storms:
 		pick("transfer-storm every 300ms", "snapshot-storm every 200ms")
 	default:
-		pick(string(class))
+		p.lines = strings.Split(string(class), joint)
 	}
 	return p
 }
@@ -169,6 +175,20 @@ func (r *run) breakThings(ctx context.Context) {
 			return
 		}
 		r.inject(ctx, p)
+	}
+}
+
+// moveThings begins to move one slot after the other until ctx ends. What the cluster
+// refuses meanwhile, as while it has no leader, is no fault of anybody.
+func (r *run) moveThings(ctx context.Context) {
+	rnd := rand.New(rand.NewPCG(r.config.Seed, 1<<32)) // clients count from 1, faults have 0
+	for ctx.Err() == nil {
+		tag, choice := rnd.IntN(1<<20), rnd.IntN(1<<20)
+		w := r.current.Load()
+		if _, err := r.config.Breaker.Move(ctx, w.tags[tag%len(w.tags)].slot, choice); err == nil {
+			r.moves.Add(1)
+		}
+		sleep(ctx, r.config.Gap/8+time.Duration(rnd.Int64N(int64(r.config.Gap/4)+1)))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // The seed decides the schedule, and all lines are faults.
 func TestSchedule(t *testing.T) {
-	classes, err := ParseClasses([]string{"all", "pause LEADER"})
+	classes, err := ParseClasses([]string{"all", "pause LEADER", "bridge NODE + kill LEADER"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +62,7 @@ func TestParseClasses(t *testing.T) {
 		{[]string{"split n1,n2 n3"}, []Class{"split n1,n2 n3"}},
 		{[]string{"split LEADER,n4 NODE ; kill,pause;pause LEADER"}, []Class{Kills, Pauses, "pause LEADER", "split LEADER,n4 NODE"}},
 		{[]string{"split n1,n2 n3", "split n1 n2,n3"}, []Class{"split n1 n2,n3", "split n1,n2 n3"}},
+		{[]string{"bridge NODE + kill LEADER"}, []Class{"bridge NODE + kill LEADER"}},
 		{[]string{"all"}, slices.Sorted(slices.Values(Classes))},
 	} {
 		if got, err := ParseClasses(x.lists); err != nil || !slices.Equal(got, x.want) {
@@ -71,7 +72,7 @@ func TestParseClasses(t *testing.T) {
 	if got := WithoutProcesses([]Class{Kills, Disks, Failovers}); !slices.Equal(got, []Class{Disks}) {
 		t.Errorf("without processes: %v", got)
 	}
-	for _, lists := range [][]string{{"rain"}, {""}, {"kill;"}, {"kill,none"}, {"kill", "none"}, {"slow-fsync LEADER soon"}, {"kill,split n1,n2 n3"}} {
+	for _, lists := range [][]string{{"rain"}, {""}, {"kill;"}, {"kill,none"}, {"kill", "none"}, {"slow-fsync LEADER soon"}, {"kill LEADER + rain"}, {"kill LEADER +"}, {"kill,split n1,n2 n3"}} {
 		if got, err := ParseClasses(lists); err == nil {
 			t.Errorf("%q: %v", lists, got)
 		}

@@ -26,7 +26,8 @@ type tag struct {
 	name   string
 	slot   uint16
 	tokens atomic.Int64 // that were to be appended
-	leases atomic.Int64 // sets with a deadline
+	leases atomic.Int64 // sets with a deadline that were to be
+	outage outage
 }
 
 // maxTokens is how many tokens one list gets: its value is in each read of it.

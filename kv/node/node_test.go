@@ -43,8 +43,17 @@ func (c *nodes) addr(kind, i int) string {
 	return fmt.Sprintf("127.0.0.1:%d", c.base+kind*mostNodes+i-1)
 }
 
-// open starts node i in dir; the first one begins the cluster.
+// open starts node i in dir and waits until it is ready; the first one begins the
+// cluster.
 func (c *nodes) open(i int, dir string) *Node {
+	c.t.Helper()
+	n := c.start(i, dir)
+	cluster.Eventually(c.t, n.ID()+" ready", func() error { return n.Ready(c.t.Context()) })
+	return n
+}
+
+// start is open without waiting.
+func (c *nodes) start(i int, dir string) *Node {
 	c.t.Helper()
 	config := Config{ID: fmt.Sprint("n", i), Dir: dir, Redis: c.addr(0, i), HTTP: c.addr(1, i), Peer: c.addr(2, i), MinFree: 1 << 20}
 	if i == 1 {
@@ -60,7 +69,6 @@ func (c *nodes) open(i int, dir string) *Node {
 		c.t.Fatal(err)
 	}
 	c.all[config.ID] = n
-	cluster.Eventually(c.t, config.ID+" ready", func() error { return n.Ready(c.t.Context()) })
 	return n
 }
 

@@ -4,6 +4,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -121,6 +122,28 @@ func TestSafe(t *testing.T) {
 	left, err := c.Status()
 	if err != nil || len(left.Faults) > 0 {
 		t.Errorf("faults are left: %+v, %v", left.Faults, err)
+	}
+}
+
+// A node that ends just after its fault was healed is brought back: its cluster is not
+// one that does not serve.
+func TestNodeEndsAfterHealing(t *testing.T) {
+	c := cluster.Start(t, cluster.Options{Flags: []string{"--enable-faults"}})
+	var addrs []string
+	for _, id := range c.IDs() {
+		addrs = append(addrs, c.At(id).HTTP)
+	}
+	b := check.NewBreaker(c.Cluster, addrs, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*cluster.Patience)
+	defer cancel()
+	if err := b.Heal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(c.Leader()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.AwaitReady(ctx); err != nil {
+		t.Errorf("the cluster does not serve: %v", err)
 	}
 }
 
