@@ -57,6 +57,19 @@ func TestNodeWithoutALeadGetsALightGroup(t *testing.T) {
 	}
 }
 
+// Nor does it matter that one node weighs much more: what it gives away is too much
+// for the other, but only until slots follow.
+func TestNodeWithoutALeadGetsAGroupWhateverItsWeight(t *testing.T) {
+	s := rested(t, 2, Options{}, nil)
+	s.leaders[1], s.leaders[2] = "n1", "n1"
+	s.nodes["n1"] = Node{Weight: 4}
+	s.heat = slotHeat(func(int) float64 { return 0.2 })
+	s.rest(200)
+	if byNode, total := s.loads(); byNode["n1"]/4 > 1.2*total/5 || byNode["n2"] == 0 {
+		t.Errorf("%v; %q", byNode, s.notes)
+	}
+}
+
 // A node that holds nothing can lead nothing and gets no load, so it gets a replica
 // of one that holds two, however little its weight is.
 func TestEmptyNodeGetsAReplicaWhateverItsWeight(t *testing.T) {
