@@ -89,12 +89,15 @@ func (p *planner) chain(from int) []step {
 
 // keepsLoad tells whether no node that gets a group in a chain has too much load
 // after it: what is even by load stays so. A node that leads nothing may get as
-// much as from has, which slots then even out.
+// much as from has, whatever they weigh: slots then even that out, and without a
+// group it could get none.
+//
+// That holds as well while no node is busy: else the group that makes one busy
+// would be taken from it by load, and given back by number, for ever. And the bound
+// is closer than the one beyond which leaders change by load, for load varies.
 func (p *planner) keepsLoad(from int, steps []step) bool {
-	if !p.busy {
-		return true
-	}
 	_, above := p.fairLoad()
+	above *= p.closer() / p.opt.Imbalance
 	for i, s := range steps {
 		n := &p.nodes[s.to]
 		after := n.load + p.groups[s.group].load
@@ -103,7 +106,7 @@ func (p *planner) keepsLoad(from int, steps []step) bool {
 		}
 		bound := above
 		if len(n.leads) == 0 {
-			bound = max(above, p.nodes[from].load/p.nodes[from].weight)
+			bound = max(above, p.nodes[from].load/min(p.nodes[from].weight, n.weight))
 		}
 		if after/n.weight > bound && after > n.load {
 			return false

@@ -51,7 +51,7 @@ func (p *planner) leaders() {
 			}
 		}
 	}
-	p.note("leaders: each node leads %d to %d groups, and no transfer would even them out", max(least, 0), most)
+	p.note("leaders: each node leads %d to %d groups, and no transfer would better that", max(least, 0), most)
 }
 
 func (p *planner) leadersByLoad() {

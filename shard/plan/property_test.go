@@ -71,7 +71,7 @@ func event(t *rapid.T, s *sim) {
 }
 
 func drawHeat(t *rapid.T) []heat.SlotHeat {
-	ops := rapid.Float64Range(10, 1e6).Draw(t, "ops")
+	ops := rapid.OneOf(rapid.Float64Range(10, 1e6), rapid.Float64Range(10, 1000)).Draw(t, "ops") // or near MinLoad
 	from := rapid.IntRange(0, shard.Slots-1).Draw(t, "from")
 	switch rapid.SampledFrom([]string{"none", "zipf", "even", "range", "few", "one"}).Draw(t, "heat") {
 	case "zipf":

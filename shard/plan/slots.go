@@ -98,9 +98,12 @@ func (p *planner) balance() *balance {
 
 // settle brings the bounds closer.
 func (b *balance) settle() {
-	over := b.opt.Imbalance - 1
-	b.high, b.low = 1+over/2, 1-2*over
+	b.high, b.low = b.closer(), 1-2*(b.opt.Imbalance-1)
 }
+
+// closer returns how far above its share a node may be brought, so that it takes
+// more than noise to reach Imbalance.
+func (p *planner) closer() float64 { return 1 + (p.opt.Imbalance-1)/2 }
 
 func (b *balance) byNode() {
 	total, weight := 0.0, 0.0
