@@ -52,7 +52,7 @@ func (o *options) draw(ctx context.Context, w io.Writer, logs []source.Stream, o
 		return errNothing
 	}
 	if len(d.Messages) == 0 {
-		d.Notes = append(d.Notes, "there are no messages: the nodes had no trace in this time (--trace all)")
+		d.Notes = append(d.Notes, "there are no messages: the nodes had no trace in this time (--trace off)")
 	}
 	f, err := os.Create(o.diagram)
 	if err != nil {

@@ -59,7 +59,7 @@ func (o *options) followWay(ctx context.Context, w io.Writer, logs []source.Stre
 			return err
 		}
 		if !traced {
-			return fmt.Errorf("these logs have no trace of commands: run the nodes with --trace all, or switch it on: curl -X PUT -d '{\"topics\":[\"all\"]}' http://NODE/v1/log")
+			return fmt.Errorf("these logs have no trace of commands: run the nodes without --trace off, or switch it on: curl -X PUT -d '{\"topics\":[\"all\"]}' http://NODE/v1/log")
 		}
 		return errNothing
 	}

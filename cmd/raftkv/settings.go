@@ -43,6 +43,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	s.logStore = choice{"wal", []string{"wal", "boltdb"}}
 	s.profile = choice{"local", []string{"local", "wan"}}
 	s.scheduling = choice{"normal", []string{"normal", "batch"}}
+	s.trace = eventlog.TraceTopics()
 	s.logLevel = choice{"info", []string{"debug", "info", "warn", "error"}}
 	f.Var(&s.logStore, "log-store", "where log entries go: wal (raft-wal) or boltdb (raft-boltdb); fixed once the folder is made")
 	f.Var(&s.profile, "profile", "timing: local (elections in about 300 ms) or wan")
@@ -55,7 +56,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
-	f.Uint64Var(&s.sample, "trace-sample", eventlog.DefaultTraceSample, "of how many entries the trace follows one under load, besides those that are slow or fail; 1: all, which costs a busy node more than a tenth")
+	f.Uint64Var(&s.sample, "trace-sample", eventlog.DefaultTraceSample, "of how many entries the trace follows one under load, besides those that are slow or fail; 1: all")
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.Var(&s.scheduling, "scheduling", "normal, or batch: interrupt nobody to handle a message at once, which serves more when nodes share processors; 'up' starts several nodes with batch")

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A trace of every entry costs more than a tenth of a busy node's writes, and what it
+// A trace of every entry fills its files within minutes on a busy node, and what it
 // tells of ordinary ones is always the same. So a Tracer follows all entries only while
 // there are few, and beyond that some of them: those whose raft index is a multiple of
 // the sample, which every node reckons alike without talking. Callers also write of

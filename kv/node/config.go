@@ -60,7 +60,7 @@ type Config struct {
 	// some of eventlog.TraceTopics.
 	Trace []string
 	// TraceSample is of how many entries the trace follows one under load; 1 follows
-	// all, which costs a busy node more than a tenth; 0 is the default.
+	// all; 0 is the default.
 	TraceSample uint64
 	Pprof       bool // serve Go's profiles over HTTP
 	// Insecure permits addresses that other machines reach, without TLS.
