@@ -8,8 +8,11 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
 if [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ]; then
-  command -v ip >/dev/null || missing="$missing iproute2"
+  { command -v ip && command -v tc; } >/dev/null || missing="$missing iproute2"
   command -v nft >/dev/null || missing="$missing nftables"
+fi
+if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ]; then
+  echo "NOT TRIED here: tests/netns, a cluster on hosts of its own. Only root on Linux may make network namespaces."
 fi
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
