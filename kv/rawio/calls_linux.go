@@ -1,0 +1,22 @@
+//go:build linux && !race
+
+package rawio
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func read(fd int, b []byte) (int, unix.Errno) { return call(unix.SYS_READ, fd, b) }
+
+func write(fd int, b []byte) (int, unix.Errno) { return call(unix.SYS_WRITE, fd, b) }
+
+func call(number uintptr, fd int, b []byte) (int, unix.Errno) {
+	n, _, errno := syscall.RawSyscall(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

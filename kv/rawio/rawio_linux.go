@@ -1,0 +1,50 @@
+// Package rawio reads and writes sockets without telling Go's scheduler.
+//
+// A system call made in the usual way tells the scheduler before and after, because it
+// may block. On a process that was idle, that also wakes the thread which looks for
+// calls that do (sysmon), and this one then sleeps 20 us at a time for as long as
+// something runs: for a process that is woken by each message that costs more than the
+// message. Sockets in non-blocking mode never block, so none of it is needed.
+package rawio
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read reads from a socket in non-blocking mode. EAGAIN: there is nothing.
+func Read(fd int, b []byte) (int, unix.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	for {
+		n, errno := read(fd, b)
+		if errno != unix.EINTR {
+			return n, errno
+		}
+	}
+}
+
+// Write writes what there is room for, to a socket in non-blocking mode. EAGAIN: that
+// was not all.
+func Write(fd int, b []byte) (sent int, errno unix.Errno) {
+	for sent < len(b) {
+		n, errno := write(fd, b[sent:])
+		if errno != 0 && errno != unix.EINTR {
+			return sent, errno
+		}
+		sent += n
+	}
+	return sent, 0
+}
+
+// Poll returns how many sockets of the epoll set fd have something now; 0 if none has.
+func Poll(fd int, events []unix.EpollEvent) int {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
