@@ -137,12 +137,19 @@ func (c *redisConn) queue(ctx context.Context, r *routes, batch []Op) error {
 // c.moved.
 func (c *redisConn) exchange(ctx context.Context, batch []Op) (down bool, err error) {
 	c.moved = c.moved[:0]
-	now := time.Now()
+	now, used := time.Now(), 0
 	for _, s := range c.sockets {
 		if len(s.ops) > 0 {
-			if err := s.send(now); err != nil {
-				return false, err
-			}
+			s.limit(now)
+			used++
+		}
+	}
+	for _, s := range c.sockets {
+		if used == 1 || len(s.ops) == 0 {
+			continue // a single one sends when it is read from
+		}
+		if err := s.send(); err != nil {
+			return false, err
 		}
 	}
 	// After the deadlines were set: either this sees that ctx has ended, or its

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/rawio"
 )
 
 // Sizes of a connection's memory. It is little: there may be thousands.
@@ -38,7 +39,8 @@ func (t *RedisTarget) dialSocket(ctx context.Context, addr string) (*socket, err
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{addr: addr, nc: nc, r: bufio.NewReaderSize(nc, readBuffer)}
+	s := &socket{addr: addr, nc: rawio.Conn(nc)}
+	s.r = bufio.NewReaderSize(s, readBuffer)
 	if t.opts.Password == "" {
 		return s, nil
 	}
@@ -76,16 +78,30 @@ func appendArg(dst, arg []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// send writes what was queued. The deadline of its replies is set anew only now
-// and then: it costs as much as the rest of a small command.
-func (s *socket) send(now time.Time) error {
+// limit sets the deadline of what follows. It does so only now and then: it costs as
+// much as the rest of a small command.
+func (s *socket) limit(now time.Time) {
 	if s.deadline.Sub(now) < Timeout*9/10 {
 		s.deadline = now.Add(Timeout)
 		s.nc.SetDeadline(s.deadline)
 	}
+}
+
+// send writes what was queued.
+func (s *socket) send() error {
 	_, err := s.nc.Write(s.out)
 	s.out = s.out[:0]
 	return err
+}
+
+// Read reads replies, for r alone. It sends what was queued first.
+func (s *socket) Read(b []byte) (int, error) {
+	if len(s.out) == 0 {
+		return s.nc.Read(b)
+	}
+	n, err := rawio.Exchange(s.nc, s.out, b)
+	s.out = s.out[:0]
+	return n, err
 }
 
 var errReply = errors.New("the server's reply is none to GET or SET")

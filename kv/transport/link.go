@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"raftkv/kv/rawio"
 )
 
 // Timeouts. None of them is part of raft's: they only end what is lost.
@@ -148,6 +150,7 @@ func (t *Transport) dial(addr string, control bool, limit time.Duration) (net.Co
 		return nil, err
 	}
 	limitUnconfirmed(nc, limit)
+	nc = rawio.Conn(nc)
 	if t.opts.Wrap != nil && !control {
 		nc = t.opts.Wrap(nc, func() string { return t.opts.NodeAt(addr) })
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"raftkv/kv/rawio"
 )
 
 // queued is how many requests of a group may wait on a connection before it is
@@ -35,10 +37,11 @@ type serverConn struct {
 }
 
 func (t *Transport) serve(nc net.Conn) {
+	limitUnconfirmed(nc, unconfirmed)
+	nc = rawio.Conn(nc)
 	s := &serverConn{t: t, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), queues: make(map[uint32]chan frame), calls: make(chan struct{}, maxCalls)}
 	// Not nc itself: what stands around it may have to send the last answer still.
 	defer func() { s.nc.Close() }()
-	limitUnconfirmed(nc, unconfirmed)
 	if err := s.welcome(); err != nil {
 		t.opts.Logger.Debug("a connection to the peer port was refused", "topic", "node", "from", nc.RemoteAddr().String(), "error", err)
 		return
