@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,8 +199,6 @@ func (g *Group) start() {
 	g.background.Go(func() { g.publishLoop(ctx) })
 	g.background.Go(func() { g.snapshotLoop(ctx) })
 	go g.proposer.run()
-	go g.leaderReads.run()
-	go g.followerReads.run()
 }
 
 // watchReplay measures how long it takes until all of the log that was found at
@@ -219,19 +218,21 @@ func (g *Group) watchReplay(ctx context.Context) {
 // ID returns the group's number.
 func (g *Group) ID() uint32 { return g.config.ID }
 
-// Propose queues p. It never blocks; p.Wait returns in bounded time, and
-// failures stand in the replies: definite ones, or UNCERTAIN.
-func (g *Group) Propose(p *Proposal) {
-	if len(p.Ends) > 0 {
-		if err := g.log.Writable(); err != nil {
-			p.fail(writeRefused(err))
-			return
-		}
+// Propose queues proposals, which travel together if there is room. It never blocks;
+// each comes back in bounded time, and failures stand in the replies: definite ones, or
+// UNCERTAIN.
+func (g *Group) Propose(proposals ...*Proposal) {
+	full := g.log.Writable()
+	if full != nil || g.config.Broken&Commit != 0 {
+		proposals = slices.DeleteFunc(proposals, func(p *Proposal) bool {
+			if full != nil && len(p.Ends) > 0 {
+				p.fail(writeRefused(full))
+				return true
+			}
+			return g.acknowledgeEarly(p)
+		})
 	}
-	if g.acknowledgeEarly(p) {
-		return
-	}
-	g.proposer.propose(p)
+	g.proposer.propose(proposals...)
 }
 
 // Admin proposes one of package fsm's admin commands and waits for its reply. An
@@ -348,8 +349,6 @@ func (g *Group) Close() error {
 		err = down.Error()
 		close(g.raftDone)
 		<-g.proposer.done
-		<-g.leaderReads.done
-		<-g.followerReads.done
 		g.background.Wait()
 		err = errors.Join(err, g.closeStores())
 	})

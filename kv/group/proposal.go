@@ -12,8 +12,9 @@ import (
 // Proposal is a run of commands of one connection. They enter the group's log
 // next to each other, in order, and each gets its reply.
 //
-// A Proposal is owned by its maker until Propose and again after Wait; it may
-// be used again after Reset. Between the two, Commands must not change.
+// A Proposal is owned by its maker until Propose and again after Wait, or from the
+// call of Finished on; it may be used again after Reset. Between the two, Commands
+// must not change.
 type Proposal struct {
 	// Commands are one or more commands as RESP arrays, concatenated.
 	Commands []byte
@@ -23,6 +24,9 @@ type Proposal struct {
 	// Replies holds one reply a command once Wait has returned. A failure of
 	// the whole proposal stands in every reply.
 	Replies []kv.Reply
+
+	// Finished, if set, is called instead of letting Wait return. It must not block.
+	Finished func()
 
 	kind     fsm.EntryKind // 0: clients' commands, or a tick if there are none
 	queuedAt time.Time
@@ -40,7 +44,7 @@ func (p *Proposal) Reset() {
 	p.Commands, p.Ends = p.Commands[:0], p.Ends[:0]
 	clear(p.Replies)
 	p.Replies = p.Replies[:0]
-	p.term, p.index, p.failure = 0, 0, ""
+	p.term, p.index, p.failure, p.Finished = 0, 0, "", nil
 }
 
 // Add appends one command, given as a RESP array. The bytes are copied.
@@ -53,8 +57,14 @@ func (p *Proposal) Add(raw []byte) {
 // proposal in bounded time, so Wait needs no context.
 func (p *Proposal) Wait() { <-p.done }
 
-// finish hands p back to its maker.
-func (p *Proposal) finish() { p.done <- struct{}{} }
+// Finish hands p back to its maker. Who was given p by Propose calls it once.
+func (p *Proposal) Finish() {
+	if p.Finished != nil {
+		p.Finished()
+		return
+	}
+	p.done <- struct{}{}
+}
 
 // fail answers all commands with err and hands p back.
 func (p *Proposal) fail(err kv.ReplyError) {
@@ -62,5 +72,5 @@ func (p *Proposal) fail(err kv.ReplyError) {
 	for len(p.Replies) < len(p.Ends) {
 		p.Replies = append(p.Replies, err.Reply())
 	}
-	p.finish()
+	p.Finish()
 }

@@ -52,27 +52,38 @@ func newProposer(p *proposer) *proposer {
 	return p
 }
 
-// propose queues p. It never blocks.
-func (q *proposer) propose(p *Proposal) {
+// propose queues proposals. It never blocks.
+func (q *proposer) propose(proposals ...*Proposal) {
+	now := time.Now()
 	q.mu.Lock()
-	switch {
-	case q.closed:
-		q.mu.Unlock()
-		p.fail(kv.ErrClosing)
-		return
-	case len(q.queue) >= maxQueued || q.bytes+len(p.Commands) > maxQueueBytes && len(q.queue) > 0:
-		q.mu.Unlock()
-		p.fail(kv.ErrBusy)
-		return
+	var refused []*Proposal
+	var why kv.ReplyError
+	for _, p := range proposals {
+		if err := q.refusal(p); err != "" {
+			refused, why = append(refused, p), err
+			continue
+		}
+		p.queuedAt = now
+		q.queue = append(q.queue, p)
+		q.bytes += len(p.Commands)
 	}
-	p.queuedAt = time.Now()
-	q.queue = append(q.queue, p)
-	q.bytes += len(p.Commands)
 	enough := len(q.queue) >= q.need || q.bytes >= maxEntryBytes
 	q.mu.Unlock()
 	if enough {
 		q.wake()
 	}
+	fail(refused, why)
+}
+
+// refusal tells why p cannot be queued; the caller holds mu.
+func (q *proposer) refusal(p *Proposal) kv.ReplyError {
+	switch {
+	case q.closed:
+		return kv.ErrClosing
+	case len(q.queue) >= maxQueued || q.bytes+len(p.Commands) > maxQueueBytes && len(q.queue) > 0:
+		return kv.ErrBusy
+	}
+	return ""
 }
 
 func (q *proposer) wake() {
@@ -322,6 +333,6 @@ func answer(batch []*Proposal, response any) {
 			p.fail(kv.ErrUncertain) // the entry did not decode to its end
 			continue
 		}
-		p.finish()
+		p.Finish()
 	}
 }

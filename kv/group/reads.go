@@ -9,18 +9,20 @@ import (
 )
 
 // reader finds points at which the local state may be read linearizably. All
-// reads that wait share one confirmation of leadership.
+// reads that wait share one confirmation of leadership, a round; one is under way at a
+// time. Whoever comes first makes the round for all: a goroutine of the reader's own
+// would have to be woken for each, and then wake those who wait.
 type reader struct {
 	confirm func(ctx context.Context) kv.ReplyError // one round
 	timeout time.Duration
 
 	mu      sync.Mutex
-	waiting *readRound
+	waiting *readRound // the next one; nil if nobody waits
+	current *readRound // under way, or nil
 	closed  bool
-	signal  chan struct{} // capacity 1
+	rounds  sync.WaitGroup
 	ctx     context.Context
 	cancel  context.CancelFunc
-	done    chan struct{}
 }
 
 // readRound is one confirmation and all who wait for it.
@@ -30,63 +32,63 @@ type readRound struct {
 }
 
 func newReader(timeout time.Duration, confirm func(context.Context) kv.ReplyError) *reader {
-	r := &reader{confirm: confirm, timeout: timeout, signal: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &reader{confirm: confirm, timeout: timeout}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// join makes the caller part of the next round: one that begins after now.
-func (r *reader) join() (*readRound, kv.ReplyError) {
+// join makes the caller part of the next round, one that begins after now, and waits
+// for its end. It returns when ctx ends, unless the caller makes the round.
+func (r *reader) join(ctx context.Context) kv.ReplyError {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.closed {
-		return nil, kv.ErrClosing
-	}
-	if r.waiting == nil {
-		r.waiting = &readRound{done: make(chan struct{})}
-		select {
-		case r.signal <- struct{}{}:
-		default:
-		}
-	}
-	return r.waiting, ""
-}
-
-// run confirms round after round until close is called.
-func (r *reader) run() {
-	defer close(r.done)
-	for {
-		select {
-		case <-r.signal:
-		case <-r.ctx.Done():
-		}
-		r.mu.Lock()
-		round := r.waiting
-		r.waiting = nil
-		closed := r.closed
 		r.mu.Unlock()
-		if round != nil {
-			if closed {
-				round.err = kv.ErrClosing
-			} else {
-				limited, release := context.WithTimeout(r.ctx, r.timeout)
-				round.err = r.confirm(limited)
-				release()
-			}
-			close(round.done)
-		}
-		if closed {
-			return
+		return kv.ErrClosing
+	}
+	if round := r.waiting; round != nil {
+		r.mu.Unlock()
+		select {
+		case <-round.done:
+			return round.err
+		case <-ctx.Done():
+			return kv.ErrNoQuorum
 		}
 	}
+	round, before := &readRound{done: make(chan struct{})}, r.current
+	r.waiting = round
+	r.rounds.Add(1)
+	r.mu.Unlock()
+	defer r.rounds.Done()
+	if before != nil {
+		<-before.done
+	}
+	r.make(round)
+	return round.err
 }
 
-// close refuses further reads. Wait for the last round with <-r.done.
+// make makes a round, after the one before has ended.
+func (r *reader) make(round *readRound) {
+	r.mu.Lock()
+	r.waiting, r.current = nil, round
+	r.mu.Unlock()
+	if round.err = kv.ErrClosing; r.ctx.Err() == nil {
+		limited, release := context.WithTimeout(r.ctx, r.timeout)
+		round.err = r.confirm(limited)
+		release()
+	}
+	r.mu.Lock()
+	r.current = nil
+	r.mu.Unlock()
+	close(round.done)
+}
+
+// close refuses further reads and waits for those under way, whose rounds end early.
 func (r *reader) close() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.closed = true
 	r.cancel()
+	r.mu.Unlock()
+	r.rounds.Wait()
 }
 
 // ReadMode says what a read may rely on.
@@ -116,19 +118,10 @@ func (g *Group) ReadIndex(ctx context.Context, mode ReadMode) error {
 	if g.serving.Load() != 0 {
 		r = g.leaderReads
 	}
-	round, err := r.join()
-	if err != "" {
+	if err := r.join(ctx); err != "" {
 		return err
 	}
-	select {
-	case <-round.done:
-		if round.err != "" {
-			return round.err
-		}
-		return nil
-	case <-ctx.Done():
-		return kv.ErrNoQuorum
-	}
+	return nil
 }
 
 // confirmLeader is a leader's round: the commit index as of now, leadership as

@@ -43,6 +43,6 @@ func (g *Group) acknowledgeEarly(p *Proposal) bool {
 	for range p.Ends {
 		p.Replies = append(p.Replies, kv.OK)
 	}
-	p.finish()
+	p.Finish()
 	return true
 }

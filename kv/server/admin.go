@@ -25,7 +25,7 @@ func (c *conn) settings() []Field {
 		{"port", port},
 		{"proto-max-bulk-len", strconv.Itoa(o.MaxValue)},
 		{"save", ""},
-		{"timeout", strconv.Itoa(int(o.Idle.Seconds()))},
+		{"timeout", "0"},
 	}
 }
 

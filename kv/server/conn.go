@@ -31,7 +31,7 @@ const (
 	maxQuery = 64 << 20
 )
 
-// conn is one client. Its goroutine alone touches it, except for what is
+// conn is one client. Who runs its turn alone touches it, except for what is
 // atomic or under mu.
 type conn struct {
 	server *Server
@@ -43,11 +43,15 @@ type conn struct {
 	from     int
 	out      []byte // replies not yet written
 	args     [][]byte
-	inline   []byte // an inline command as RESP array
-	protocol int    // 2 or 3
-	closing  bool   // after the replies
+	protocol int  // 2 or 3
+	closing  bool // after the replies
 	// writeUntil is the deadline of writes to a client that does not read.
 	writeUntil time.Time
+	// inline says that the turn is run by who has others to serve: what would have to
+	// wait is left undone then, and reported by false or errMustWait. A goroutine of the
+	// connection's own goes on there (advance_linux.go).
+	inline bool
+	loop   looped
 
 	authenticated bool
 	readonly      bool
@@ -78,34 +82,52 @@ func newConn(s *Server, nc net.Conn, id uint64) *conn {
 
 // serve runs turns until the client leaves or misbehaves.
 func (c *conn) serve() {
-	for {
-		if err := c.fill(); err != nil {
-			return
-		}
-		now := time.Now()
-		c.lastActive.Store(now.UnixNano())
-		c.turn.begin(now)
-		err := c.execute()
-		c.turn.settle()
-		if err != nil {
-			c.server.Stats.ProtocolErrors.Add(1)
-			c.reply(kv.ErrorReply(err.Error()))
-			c.closing = true
-		}
-		if c.flush() != nil || c.closing {
-			return
-		}
-		if c.server.ctx.Err() != nil {
-			return
-		}
+	for c.fill() == nil && c.runTurn() {
 	}
 }
 
+// runTurn executes what is in the buffer, waiting for whatever it takes. False: the
+// connection is to be closed.
+func (c *conn) runTurn() bool {
+	c.begin(time.Now())
+	return c.finishTurn()
+}
+
+func (c *conn) begin(now time.Time) {
+	c.lastActive.Store(now.UnixNano())
+	c.turn.begin(now)
+}
+
+// finishTurn is runTurn for a turn that has begun.
+func (c *conn) finishTurn() bool {
+	err := c.execute()
+	c.turn.settle()
+	if err != nil {
+		c.violated(err)
+	}
+	return c.flush() == nil && !c.ending()
+}
+
+// violated answers a protocol error, after which nothing is understood any more.
+func (c *conn) violated(err error) {
+	c.server.Stats.ProtocolErrors.Add(1)
+	c.reply(kv.ErrorReply(err.Error()))
+	c.closing = true
+}
+
+// ending tells whether the connection is to be closed after the replies.
+func (c *conn) ending() bool { return c.closing || c.server.ctx.Err() != nil }
+
+// errMustWait ends a turn before a command that has to wait; see conn.inline.
+var errMustWait = errors.New("a command has to wait")
+
 // execute runs the whole commands of the buffer, as many as a turn may have. It
-// returns a resp.ProtocolError after which the connection must be closed.
+// returns a resp.ProtocolError after which the connection must be closed, or
+// errMustWait.
 func (c *conn) execute() error {
 	start := c.from
 	for n := 0; n < maxTurnCommands && c.from-start < maxTurnBytes && !c.closing; n++ {
+		before := c.from
 		raw, err := c.next()
 		if errors.Is(err, resp.ErrIncomplete) {
 			if len(c.in)-c.from > maxQuery {
@@ -116,10 +138,14 @@ func (c *conn) execute() error {
 		if err != nil {
 			return err
 		}
-		if len(c.args) > 0 {
-			c.server.Stats.Commands.Add(1)
-			c.dispatch(raw)
+		if len(c.args) == 0 {
+			continue
 		}
+		if !c.dispatch(raw) {
+			c.from = before
+			return errMustWait
+		}
+		c.server.Stats.Commands.Add(1)
 	}
 	return nil
 }
@@ -177,12 +203,6 @@ func (c *conn) fill() error {
 		return nil
 	}
 	c.makeRoom()
-	if idle := c.server.opts.Idle; idle > 0 {
-		c.nc.SetReadDeadline(time.Now().Add(idle))
-	}
-	if c.server.ctx.Err() != nil {
-		return net.ErrClosed // after the deadline above: Close may have set its own before
-	}
 	n, err := c.nc.Read(c.in[len(c.in):cap(c.in)])
 	c.in = c.in[:len(c.in)+n]
 	c.server.Stats.BytesIn.Add(uint64(n))
@@ -227,7 +247,7 @@ func (c *conn) makeRoom() {
 // reply appends a reply to the output, and writes it if there is much of it.
 func (c *conn) reply(r kv.Reply) {
 	c.out = resp.AppendReply(c.out, &r, c.protocol)
-	if len(c.out) > flushBytes && c.flush() != nil {
+	if len(c.out) > flushBytes && !c.inline && c.flush() != nil {
 		c.closing = true
 	}
 }
@@ -246,16 +266,21 @@ func (c *conn) flush() error {
 		c.nc.SetWriteDeadline(c.writeUntil)
 	}
 	n, err := c.nc.Write(c.out)
+	c.sent(n)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.server.Stats.SlowReaders.Add(1)
+	}
+	return err
+}
+
+// sent notes that all of the output has gone, n bytes of it at last.
+func (c *conn) sent(n int) {
 	c.server.Stats.BytesOut.Add(uint64(n))
 	if cap(c.out) > 2*flushBytes {
 		c.out = nil
 	} else {
 		c.out = c.out[:0]
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.server.Stats.SlowReaders.Add(1)
-	}
-	return err
 }
 
 // checkSizes refuses keys and values over the limits, before anything is done.

@@ -9,52 +9,53 @@ import (
 	"raftkv/shard"
 )
 
-// dispatch executes or queues the command in c.args; raw are its bytes.
-func (c *conn) dispatch(raw []byte) {
+// dispatch executes or queues the command in c.args; raw are its bytes. False: see
+// inline; nothing was done.
+func (c *conn) dispatch(raw []byte) bool {
 	args := c.args
 	spec := command.Lookup(args[0])
 	if spec == nil {
-		c.refuse(nil, command.UnknownCommand(args))
-		return
+		return c.refuse(nil, command.UnknownCommand(args))
 	}
 	c.lastName.Store(&spec.Name)
 	if !c.authenticated && spec.Name != "auth" && spec.Name != "hello" && spec.Name != "quit" && spec.Name != "reset" {
-		c.refuse(spec, "NOAUTH Authentication required.")
-		return
+		return c.refuse(spec, "NOAUTH Authentication required.")
 	}
 	if err := spec.CheckArity(len(args)); err != nil {
-		c.refuse(spec, c.arityError(spec, err))
-		return
+		return c.turn.settled() && c.refuse(spec, c.arityError(spec, err))
 	}
 	if c.multi.active && !controlsTransaction(spec) {
-		c.enqueue(spec, args)
-		return
+		return c.enqueue(spec, args)
 	}
 	if spec.Exec == nil && spec.Name != onceName || spec.FirstKey == 0 {
-		c.local(spec, args)
-		return
+		return c.local(spec, args)
 	}
 	slot, err := c.admit(spec, args)
 	if err != "" {
-		c.refuse(spec, err)
-		return
+		return c.refuse(spec, err)
 	}
 	route := c.server.node.Route(slot)
 	if route.Moving {
+		if c.inline {
+			return false
+		}
 		c.turn.settle() // others need not wait
 		route = c.server.route(slot)
 	}
 	write := spec.Write()
 	if !route.Leader && (write || !c.readonly || route.Group == nil) {
-		c.refuse(spec, c.server.redirect(route, slot))
-		return
+		return c.refuse(spec, c.server.redirect(route, slot))
 	}
-	c.server.HotKeys.Observe(args[spec.FirstKey])
+	added := false
 	if write {
-		c.turn.write(spec, slot, route.Group, raw)
+		added = c.turn.write(spec, slot, route.Group, raw)
 	} else {
-		c.turn.read(spec, slot, route.Group, args, raw)
+		added = c.turn.read(spec, slot, route.Group, args, raw)
 	}
+	if added {
+		c.server.HotKeys.Observe(args[spec.FirstKey])
+	}
+	return added
 }
 
 // arityError words an error of arity as Redis does: a wrong EXEC ends its
@@ -97,9 +98,11 @@ func (c *conn) admit(spec *command.Spec, args [][]byte) (slot uint16, err kv.Rep
 }
 
 // refuse answers an error without doing anything. Inside MULTI it makes EXEC
-// fail, as in Redis.
-func (c *conn) refuse(spec *command.Spec, err kv.ReplyError) {
-	c.turn.settle()
+// fail, as in Redis. False: see inline.
+func (c *conn) refuse(spec *command.Spec, err kv.ReplyError) bool {
+	if !c.turn.settled() {
+		return false
+	}
 	if c.multi.active {
 		c.multi.broken = true
 	}
@@ -108,18 +111,25 @@ func (c *conn) refuse(spec *command.Spec, err kv.ReplyError) {
 		c.server.Stats.count(spec, outcomeOf(&r))
 	}
 	c.reply(r)
+	return true
 }
 
-// local executes a command that the connection answers itself.
-func (c *conn) local(spec *command.Spec, args [][]byte) {
-	c.turn.settle()
+// local executes a command that the connection answers itself. False: see inline.
+func (c *conn) local(spec *command.Spec, args [][]byte) bool {
+	if c.inline && !prompt[spec.Name] || !c.turn.settled() {
+		return false
+	}
 	r := c.answer(spec, args)
 	if r.Kind == kv.Error && c.multi.active && spec.Name != "multi" && spec.Name != "watch" {
 		c.multi.broken = true
 	}
 	c.server.Stats.count(spec, outcomeOf(&r))
 	c.reply(r)
+	return true
 }
+
+// prompt are the commands without a key that never wait and take no time.
+var prompt = map[string]bool{"ping": true, "echo": true, "readonly": true, "readwrite": true, "asking": true, "select": true, "multi": true, "discard": true}
 
 // answer finds and runs the handler of a command.
 func (c *conn) answer(spec *command.Spec, args [][]byte) kv.Reply {

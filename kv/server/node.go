@@ -36,7 +36,7 @@ type Node interface {
 type Group interface {
 	ID() uint32
 	// Propose queues writes; see group.Proposal.
-	Propose(*group.Proposal)
+	Propose(...*group.Proposal)
 	// ReadIndex waits until the local state may be read, for a bounded time.
 	ReadIndex(ctx context.Context, mode group.ReadMode) error
 	// Serves tells whether the group serves slot. Only under the state's lock does

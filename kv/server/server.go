@@ -18,10 +18,9 @@ import (
 type Options struct {
 	Addr       string // as told to clients, host:port
 	MaxClients int
-	MaxKey     int           // bytes
-	MaxValue   int           // bytes
-	Password   string        // empty: AUTH is not needed
-	Idle       time.Duration // a silent connection is closed after it; 0: never
+	MaxKey     int    // bytes
+	MaxValue   int    // bytes
+	Password   string // empty: AUTH is not needed
 	// WriteTimeout closes connections of clients that do not read their replies.
 	WriteTimeout time.Duration
 	Version      string
@@ -53,6 +52,8 @@ type Server struct {
 	ctx    context.Context // ends when the server closes
 	cancel context.CancelFunc
 
+	loops loops // of connections that need no goroutine of their own; may be empty
+
 	mu     sync.Mutex
 	conns  map[uint64]*conn
 	closed bool
@@ -76,8 +77,9 @@ func New(node Node, opts Options) *Server {
 	return s
 }
 
-// Serve accepts connections until Close. It owns l.
+// Serve accepts connections until Close. It owns l. It is called once.
 func (s *Server) Serve(l net.Listener) error {
+	s.startLoops()
 	stop := context.AfterFunc(s.ctx, func() { l.Close() })
 	defer stop()
 	for {
@@ -119,6 +121,9 @@ func (s *Server) accept(nc net.Conn) {
 	c := newConn(s, nc, s.nextID.Add(1))
 	s.conns[c.id] = c
 	s.Stats.Accepted.Add(1)
+	if s.adopt(c) {
+		return
+	}
 	s.wait.Go(func() {
 		defer s.forget(c)
 		c.serve()
@@ -162,7 +167,9 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.cancel()
 	for _, c := range conns {
-		c.nc.SetReadDeadline(time.Now()) // ends the wait for the next command
+		if !c.leave() {
+			c.nc.SetReadDeadline(time.Now()) // ends the wait for the next command
+		}
 	}
 	s.wait.Wait()
 }

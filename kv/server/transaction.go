@@ -37,12 +37,14 @@ func controlsTransaction(spec *command.Spec) bool {
 }
 
 // enqueue keeps a command for EXEC. All its checks happen now, so that EXEC can
-// refuse the whole.
-func (c *conn) enqueue(spec *command.Spec, args [][]byte) {
+// refuse the whole. False: see inline.
+func (c *conn) enqueue(spec *command.Spec, args [][]byte) bool {
+	if c.inline { // its slot may be moving, and transactions are not what must be quickest
+		return false
+	}
 	c.turn.settle()
 	if !c.transactional(spec) {
-		c.refuse(spec, kv.ReplyError("ERR '"+spec.Name+"' cannot be used in a transaction"))
-		return
+		return c.refuse(spec, kv.ReplyError("ERR '"+spec.Name+"' cannot be used in a transaction"))
 	}
 	slot, err := c.admit(spec, args)
 	if err == "" && spec.FirstKey > 0 {
@@ -61,12 +63,12 @@ func (c *conn) enqueue(spec *command.Spec, args [][]byte) {
 		err = "ERR the transaction is too large"
 	}
 	if err != "" {
-		c.refuse(spec, err)
-		return
+		return c.refuse(spec, err)
 	}
 	c.multi.bytes += size
 	c.multi.queue = append(c.multi.queue, queued{spec, copied})
 	c.reply(kv.SimpleReply("QUEUED"))
+	return true
 }
 
 // transactional tells whether EXEC can run a command: those on keys, in the

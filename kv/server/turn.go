@@ -23,6 +23,7 @@ type turn struct {
 	runs  []*run // the groups in use; few
 	free  []*run
 	steps []step
+	next  int      // the step to be answered next
 	arena [][]byte // arguments of the turn's commands
 }
 
@@ -42,6 +43,14 @@ func (s *step) raw() []byte {
 		from = p.Ends[s.at-1]
 	}
 	return p.Commands[from:p.Ends[s.at]]
+}
+
+// reply returns what the step was answered by its group.
+func (s *step) reply() *kv.Reply {
+	if s.read {
+		return &s.run.replies[s.at]
+	}
+	return &s.run.proposal.Replies[s.at]
 }
 
 // run is what a turn does in one group.
@@ -101,34 +110,59 @@ func (t *turn) runOf(g Group) *run {
 	return r
 }
 
-// read adds a command that only reads.
-func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw []byte) {
+// read adds a command that only reads. False: see inline.
+func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw []byte) bool {
+	if t.foreign(g) {
+		return false
+	}
 	r := t.runOf(g)
 	if len(r.proposal.Ends) > 0 {
 		t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
 		r.proposal.Add(raw)
-		return
+		return true
 	}
 	t.add(step{spec: spec, slot: slot, run: r, read: true, at: len(r.reads)})
 	r.reads = append(r.reads, readStep{spec, slot, args})
+	return true
 }
 
-// write adds a command that goes through the log.
-func (t *turn) write(spec *command.Spec, slot uint16, g Group, raw []byte) {
+// write adds a command that goes through the log. False: see inline.
+func (t *turn) write(spec *command.Spec, slot uint16, g Group, raw []byte) bool {
+	if t.foreign(g) {
+		return false
+	}
 	r := t.runOf(g)
 	if len(r.reads) > 0 || len(r.proposal.Commands)+len(raw) > maxTurnBytes && len(r.proposal.Ends) > 0 {
-		t.settle()
+		if !t.settled() {
+			return false
+		}
 		r = t.runOf(g)
 	}
 	t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
 	r.proposal.Add(raw)
+	return true
+}
+
+// foreign tells whether g is another group than that of a turn which may have only one.
+func (t *turn) foreign(g Group) bool {
+	return t.conn.inline && len(t.runs) > 0 && t.runs[0].group != g
 }
 
 func (t *turn) add(s step) { t.steps = append(t.steps, s) }
 
+// settled sees that nothing is pending. False: that would have to be waited for, and
+// the turn must not.
+func (t *turn) settled() bool {
+	if t.pending() && t.conn.inline {
+		return false
+	}
+	t.settle()
+	return true
+}
+
 // settle executes what is pending and appends the replies in order.
 func (t *turn) settle() {
-	if len(t.steps) == 0 {
+	if !t.pending() {
 		return
 	}
 	for _, r := range t.runs {
@@ -146,29 +180,45 @@ func (t *turn) settle() {
 			r.proposal.Wait()
 		}
 	}
-	took := time.Since(t.start)
-	reads, writes := 0, 0
-	for i := range t.steps {
-		s := &t.steps[i]
+	t.answer()
+}
+
+// answer appends the replies of what has been executed, and empties the turn. False:
+// see inline; call it again where it may wait.
+func (t *turn) answer() bool {
+	c := t.conn
+	for ; t.next < len(t.steps); t.next++ {
+		s := &t.steps[t.next]
+		r := s.reply()
+		if c.inline && (unserved(r) || len(c.out) > flushBytes) {
+			return false
+		}
 		if s.read {
-			reads++
-			r := &s.run.replies[s.at]
 			s.run.group.Heat().Read(s.slot, len(r.Str))
-			t.finish(s, r)
 		} else {
-			writes++
 			s.run.group.Heat().Write(s.slot, len(s.raw()))
-			t.finish(s, &s.run.proposal.Replies[s.at])
+		}
+		t.finish(s, r)
+	}
+	t.observe()
+	t.clear()
+	return true
+}
+
+func (t *turn) observe() {
+	took, reads := time.Since(t.start), 0
+	for i := range t.steps {
+		if t.steps[i].read {
+			reads++
 		}
 	}
 	stats := t.conn.server.Stats
 	if reads > 0 {
 		stats.Reads.observe(took, reads)
 	}
-	if writes > 0 {
+	if writes := len(t.steps) - reads; writes > 0 {
 		stats.Writes.observe(took, writes)
 	}
-	t.clear()
 }
 
 // finish counts and appends one reply. A group that turned out not to serve
@@ -227,30 +277,35 @@ func (t *turn) clear() {
 	t.free = append(t.free, t.runs...)
 	t.runs = t.runs[:0]
 	clear(t.steps)
-	t.steps = t.steps[:0]
+	t.steps, t.next = t.steps[:0], 0
 }
 
 // execute runs the reads under one lock, after one read index for all.
 func (r *run) execute(c *conn) {
 	// A group answers in bounded time; a deadline here would cost a timer a turn.
 	if err := r.group.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
-		reply := errorReply(err)
-		for range r.reads {
-			r.replies = append(r.replies, reply)
-		}
+		r.failReads(errorReply(err))
 		return
 	}
 	now := c.server.opts.Now().UnixMilli()
-	r.group.View(func(st *store.Store) {
-		exec := command.Ctx{Store: st, Now: now}
-		for _, read := range r.reads {
-			if !r.group.Serves(read.slot) { // it has moved away since the command came
-				r.replies = append(r.replies, kv.ErrUnserved.Reply())
-				continue
-			}
-			r.replies = append(r.replies, read.spec.Exec(&exec, read.args))
+	r.group.View(func(st *store.Store) { r.readFrom(&command.Ctx{Store: st, Now: now}) })
+}
+
+// readFrom runs the reads, under the state's lock.
+func (r *run) readFrom(x *command.Ctx) {
+	for _, read := range r.reads {
+		if !r.group.Serves(read.slot) { // it has moved away since the command came
+			r.replies = append(r.replies, kv.ErrUnserved.Reply())
+			continue
 		}
-	})
+		r.replies = append(r.replies, read.spec.Exec(x, read.args))
+	}
+}
+
+func (r *run) failReads(reply kv.Reply) {
+	for range r.reads {
+		r.replies = append(r.replies, reply)
+	}
 }
 
 // errorReply makes the reply for an error of a group: all of theirs are
