@@ -27,17 +27,18 @@ const slotLoadSize = 14
 // groupLoad returns what a group that this node leads serves, packed for a report.
 func groupLoad(g *group.Group) []byte {
 	g.Heat().Fold(time.Now())
-	rates := make(map[uint16]heat.SlotHeat)
-	for _, h := range g.Heat().Slots() {
-		rates[h.Slot] = h
-	}
-	var out []byte
+	hot := g.Heat().Slots()
 	slots, _ := g.State().Ownership()
+	out := make([]byte, 0, slotLoadSize*len(hot))
 	g.View(func(st *store.Store) {
-		for slot := range shard.Each(slots) {
-			keys := st.SlotLen(slot)
-			h, hot := rates[slot]
-			if keys == 0 && !hot {
+		for slot := range shard.Each(slots) { // both are in order
+			for len(hot) > 0 && hot[0].Slot < slot {
+				hot = hot[1:]
+			}
+			keys, h := st.SlotLen(slot), heat.SlotHeat{}
+			if len(hot) > 0 && hot[0].Slot == slot {
+				h = hot[0]
+			} else if keys == 0 {
 				continue
 			}
 			out = binary.BigEndian.AppendUint16(out, slot)

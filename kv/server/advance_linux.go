@@ -117,6 +117,7 @@ func (c *conn) receive() error {
 	c.server.Stats.BytesIn.Add(uint64(n))
 	c.loop.more = n == len(space)
 	if err == errNotNow {
+		c.loop.ended.Store(false) // an event that was no end, or the end tells again
 		return nil
 	}
 	return err
@@ -137,6 +138,7 @@ func (c *conn) conclude(p *pass) {
 func (c *conn) deliver() bool {
 	n, err := c.loop.socket.send(c.out)
 	if err == errNotNow {
+		c.server.Stats.BytesOut.Add(uint64(n))
 		c.out = c.out[:copy(c.out, c.out[n:])]
 		c.goOn(func() bool { return c.flush() == nil && !c.ending() })
 		return false

@@ -63,9 +63,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // a server would, for its CPU time is taken from the servers; that helps etcd, whose
 // client makes most garbage. And neither it nor a server interrupts who runs when
 // it wakes up: `raftkv up` starts nodes so, and what is started here takes after
-// this process, so that etcd and redis-server have the same.
+// this process, so that etcd and redis-server have the same. With SCHEDULING=default in
+// the environment all but raftkv's nodes are as the system has them.
 func generate() {
 	debug.SetGCPercent(800)
+	if os.Getenv("SCHEDULING") == "default" {
+		return
+	}
 	if err := launch.ScheduleAsBatch(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: the kernel's default scheduling stays:", err)
 	}
