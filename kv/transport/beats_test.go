@@ -137,9 +137,9 @@ func TestBeatsOverBrokenConnection(t *testing.T) {
 	}
 	c := a.peer(b.Addr()).urgent.live()
 	c.close(io.ErrUnexpectedEOF)
-	late := &beat{group: g, target: "b.1", args: args, done: make(chan struct{})}
-	sendBeats(c, []*beat{late})
-	if <-late.done; late.err == nil {
+	call := &beatCall{conn: c, args: args, done: make(chan beatOutcome, 1)}
+	a.beats.add(g, "b.1", call)
+	if o := <-call.done; o.err == nil {
 		t.Error("a beat left over a connection that had ended")
 	}
 }

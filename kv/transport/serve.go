@@ -30,15 +30,17 @@ type serverConn struct {
 	calls  chan struct{}
 	wait   sync.WaitGroup
 
-	writeMu sync.Mutex
-	buf     []byte
+	writeMu  sync.Mutex
+	buf      []byte
+	deadline writeDeadline
 }
 
 func (t *Transport) serve(nc net.Conn) {
+	limitUnconfirmed(nc, unconfirmed)
+	nc = quick(nc)
 	s := &serverConn{t: t, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), queues: make(map[uint32]chan frame), calls: make(chan struct{}, maxCalls)}
 	// Not nc itself: what stands around it may have to send the last answer still.
 	defer func() { s.nc.Close() }()
-	limitUnconfirmed(nc, unconfirmed)
 	if err := s.welcome(); err != nil {
 		t.opts.Logger.Debug("a connection to the peer port was refused", "topic", "node", "from", nc.RemoteAddr().String(), "error", err)
 		return
@@ -106,6 +108,7 @@ func (s *serverConn) welcome() error {
 		return refusal
 	}
 	s.respond(frame{})(nil, nil)
+	s.deadline = writeDeadline{}
 	return s.nc.SetDeadline(time.Time{})
 }
 
@@ -193,7 +196,7 @@ func (s *serverConn) respond(f frame) func(payload []byte, err error) {
 		s.writeMu.Lock()
 		defer s.writeMu.Unlock()
 		s.buf = appendFrame(s.buf[:0], out, func(dst []byte) []byte { return append(dst, payload...) })
-		s.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		s.deadline.extend(s.nc)
 		if _, err := s.nc.Write(s.buf); err != nil {
 			s.nc.Close() // the reader notices
 		}
