@@ -75,13 +75,13 @@ type Alarm struct {
 func (p *Pulse) Alarm() *Alarm { return &Alarm{C: make(chan struct{}, 1), pulse: p} }
 
 // Set lets the alarm come at the next full interval of the wall clock, which must be
-// above 1 ms. One that is set already stays as it is.
-func (a *Alarm) Set(interval time.Duration) {
+// above 1 ms, and returns when that is. One that is set already stays as it is.
+func (a *Alarm) Set(interval time.Duration) time.Time {
 	p := a.pulse
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, set := p.armed[a]; set || p.closed {
-		return
+		return a.due
 	}
 	select {
 	case <-a.C: // it came after its loop had been woken by something else
@@ -97,6 +97,7 @@ func (a *Alarm) Set(interval time.Duration) {
 	if p.next.IsZero() || a.due.Before(p.next) {
 		p.arm(a.due, now)
 	}
+	return a.due
 }
 
 // Stop takes the alarm back, for good or until it is set again.

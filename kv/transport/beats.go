@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -22,6 +23,15 @@ const (
 	//
 	// Reads do not wait for it: they are confirmed by heartbeats of their own (Confirm).
 	beatInterval = 50 * time.Millisecond
+	// restInterval is how often they leave from a node at rest: one that has sent no
+	// more than restMessages since its last beats, and that was not woken late for
+	// them by as much as lateLimit, for a while. A follower waits as long as ever for its
+	// leader, but one beat less may be late. Where something happens, one may be, and
+	// they leave twice as often.
+	restInterval = 2 * beatInterval
+	restMessages = 32
+	restAfter    = 5 * time.Second
+	lateLimit    = 5 * time.Millisecond
 	// askLimit is how long raft may take to beat when it is asked to. It is below the
 	// time after which it beats unasked, which is a tenth of its heartbeat timeout.
 	askLimit = 15 * time.Millisecond
@@ -108,7 +118,7 @@ func (b *beats) add(g *Group, target raft.ServerID, call *beatCall) {
 		g.beaters[target] = to
 	}
 	// What is of an earlier leadership counts no more.
-	if last := to.last.beat; last != nil && (last.term != call.args.Term || now.Sub(last.sent) > 2*beatInterval) {
+	if last := to.last.beat; last != nil && (last.term != call.args.Term || now.Sub(last.sent) > 2*restInterval) {
 		to.last = beatOutcome{}
 	}
 	if to.flying != nil && to.flying.term != call.args.Term {
@@ -144,8 +154,10 @@ func (b *beats) release(to *beater) {
 }
 
 // run sends the beats of all calls that are held, every full interval, until ctx ends.
-func (b *beats) run(ctx context.Context) {
+// sent is how many requests have left.
+func (b *beats) run(ctx context.Context, sent *atomic.Uint64) {
 	defer b.alarm.Stop()
+	rest := rest{busy: time.Now()}
 	for {
 		select {
 		case <-b.woken:
@@ -153,12 +165,13 @@ func (b *beats) run(ctx context.Context) {
 			return
 		}
 		for b.any() {
-			b.alarm.Set(beatInterval)
+			at := b.alarm.Set(rest.interval())
 			select {
 			case <-b.alarm.C:
 			case <-ctx.Done():
 				return
 			}
+			rest.look(at, sent.Load())
 			due, asked := b.due()
 			for c, all := range due {
 				sendBeats(c, all)
@@ -168,6 +181,28 @@ func (b *beats) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// rest is what tells whether a node is at rest.
+type rest struct {
+	busy time.Time // when it was seen not to be
+	sent uint64    // requests, at the last look
+}
+
+// look is called when beats are due that should have been at a certain time.
+func (r *rest) look(at time.Time, sent uint64) {
+	now := time.Now()
+	if sent-r.sent > restMessages || now.Sub(at) > lateLimit {
+		r.busy = now
+	}
+	r.sent = sent
+}
+
+func (r *rest) interval() time.Duration {
+	if time.Since(r.busy) < restAfter {
+		return beatInterval
+	}
+	return restInterval
 }
 
 func (b *beats) any() bool {

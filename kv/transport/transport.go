@@ -102,7 +102,7 @@ func Listen(opts Options) (*Transport, error) {
 	t.numbers.Store(uint64(time.Now().UnixMicro()))
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.wait.Go(t.accept)
-	t.wait.Go(func() { t.beats.run(t.ctx) })
+	t.wait.Go(func() { t.beats.run(t.ctx, &t.numbers) })
 	return t, nil
 }
 

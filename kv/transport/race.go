@@ -1,0 +1,6 @@
+//go:build race
+
+package transport
+
+// raced tells whether this is a build for the race detector.
+const raced = true
