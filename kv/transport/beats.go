@@ -165,13 +165,13 @@ func (b *beats) run(ctx context.Context, sent *atomic.Uint64) {
 			return
 		}
 		for b.any() {
-			at := b.alarm.Set(rest.interval())
+			at := b.alarm.Set(rest.interval(time.Now()))
 			select {
 			case <-b.alarm.C:
 			case <-ctx.Done():
 				return
 			}
-			rest.look(at, sent.Load())
+			rest.look(time.Now(), at, sent.Load())
 			due, asked := b.due()
 			for c, all := range due {
 				sendBeats(c, all)
@@ -189,17 +189,16 @@ type rest struct {
 	sent uint64    // requests, at the last look
 }
 
-// look is called when beats are due that should have been at a certain time.
-func (r *rest) look(at time.Time, sent uint64) {
-	now := time.Now()
+// look is called now for beats that were due at a certain time.
+func (r *rest) look(now, at time.Time, sent uint64) {
 	if sent-r.sent > restMessages || now.Sub(at) > lateLimit {
 		r.busy = now
 	}
 	r.sent = sent
 }
 
-func (r *rest) interval() time.Duration {
-	if time.Since(r.busy) < restAfter {
+func (r *rest) interval(now time.Time) time.Duration {
+	if now.Sub(r.busy) < restAfter {
 		return beatInterval
 	}
 	return restInterval
