@@ -37,8 +37,8 @@ func quickPair(t *testing.T) (a, b net.Conn) {
 // buffer is full and its reader slow.
 func TestQuickConnCarriesAll(t *testing.T) {
 	a, b := quickPair(t)
-	a.(*quickConn).SetWriteBuffer(4 << 10)
-	b.(*quickConn).SetReadBuffer(4 << 10)
+	a.(*quickConn).SetWriteBuffer(64 << 10)
+	b.(*quickConn).SetReadBuffer(64 << 10)
 	var want []byte
 	for i := range 100 {
 		want = append(want, bytes.Repeat([]byte{byte(i)}, 1+i*i)...)
