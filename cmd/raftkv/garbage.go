@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"raftkv/kv/pulse"
 )
 
 // How much garbage a server may have before it is collected: a share of what is
@@ -15,6 +17,8 @@ const (
 	freeGarbage  = 64 << 20 // bytes
 	leastPercent = 60
 	mostPercent  = 800
+	// paceInterval is one of those at which a node looks around anyway.
+	paceInterval = 200 * time.Millisecond
 )
 
 // paceGarbage adapts the collector to the size of the state until ctx ends. It is
@@ -24,8 +28,9 @@ func paceGarbage(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
+	p := pulse.New()
+	defer p.Close()
+	alarm := p.Alarm()
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set := 0
 	for {
@@ -36,8 +41,9 @@ func paceGarbage(ctx context.Context) {
 			debug.SetGCPercent(percent)
 			set = percent
 		}
+		alarm.Set(paceInterval)
 		select {
-		case <-ticker.C:
+		case <-alarm.C:
 		case <-ctx.Done():
 			return
 		}

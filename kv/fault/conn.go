@@ -234,7 +234,7 @@ func (c *conn) reset() {
 	defer c.mu.Unlock()
 	c.closing = true
 	c.signal()
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
 		tcp.SetLinger(0)
 	}
 	c.Conn.Close()

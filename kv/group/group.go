@@ -15,6 +15,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/fsm"
+	"raftkv/kv/pulse"
 	"raftkv/kv/raftlog"
 	"raftkv/kv/store"
 	"raftkv/shard/heat"
@@ -29,6 +30,8 @@ const (
 	// tickInterval is how often a leader looks for keys that are due although
 	// nobody reads them.
 	tickInterval = 100 * time.Millisecond
+	// followerTick is how often any other replica looks whether it leads now.
+	followerTick = 500 * time.Millisecond
 	// heatHalfLife is after what time what a slot served counts half.
 	heatHalfLife = 5 * time.Second
 )
@@ -67,6 +70,7 @@ type Group struct {
 
 	cancel     context.CancelFunc
 	background sync.WaitGroup
+	pulse      *pulse.Pulse
 	closeOnce  sync.Once
 }
 
@@ -85,6 +89,7 @@ func Open(config Config) (_ *Group, err error) {
 		publish:  make(chan struct{}, 1),
 		acks:     newAcks(config.Replica),
 		heat:     heat.New(heatHalfLife),
+		pulse:    config.Transport.Pulse(),
 	}
 	defer func() {
 		if err != nil {
@@ -195,6 +200,7 @@ func (g *Group) start() {
 	g.followerReads = newReader(readTimeout, g.confirmFollower)
 	g.background.Go(func() { g.watchLeadership(ctx) })
 	g.background.Go(func() { g.watchReplay(ctx) })
+	g.background.Go(func() { g.beatLoop(ctx) })
 	g.background.Go(func() { g.expireLoop(ctx) })
 	g.background.Go(func() { g.publishLoop(ctx) })
 	g.background.Go(func() { g.snapshotLoop(ctx) })
@@ -299,7 +305,13 @@ func (g *Group) Waiting() (proposals, bytes int) { return g.proposer.waiting() }
 
 // expireLoop lets keys expire that nobody asks for.
 func (g *Group) expireLoop(ctx context.Context) {
-	every(ctx, tickInterval, func() {
+	interval := func() time.Duration {
+		if g.Serving() {
+			return tickInterval
+		}
+		return followerTick
+	}
+	every(ctx, g.pulse, interval, func() {
 		if g.Serving() {
 			g.expireDue()
 		}

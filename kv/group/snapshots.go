@@ -59,7 +59,7 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	if g.config.ReplayBudget <= 0 {
 		return
 	}
-	every(ctx, snapshotInterval, func() {
+	every(ctx, g.pulse, func() time.Duration { return snapshotInterval }, func() {
 		due, reason := g.snapshotDue()
 		if !due {
 			return

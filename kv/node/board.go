@@ -12,6 +12,7 @@ import (
 	"raftkv/kv"
 	"raftkv/kv/fault"
 	"raftkv/kv/group"
+	"raftkv/kv/pulse"
 	"raftkv/shard"
 )
 
@@ -58,6 +59,7 @@ type leading struct {
 // board collects the reports, on the leader of the controller's group. Its
 // methods may be called from any goroutine.
 type board struct {
+	pulse   *pulse.Pulse
 	mu      sync.Mutex
 	term    uint64    // of the controller's leader whose board it is
 	since   time.Time // when that was
@@ -78,10 +80,10 @@ type told struct {
 	slots []slotLoad
 }
 
-// newBoard returns a board without a leader. What becomes known by the reports is
-// given to tell.
-func newBoard(tell func(term uint64, e kv.Event)) *board {
-	return &board{now: new(bulletin), changed: make(chan struct{}), tell: tell}
+// newBoard returns a board without a leader, which answers at p's full intervals if it
+// has no news. What becomes known by the reports is given to tell.
+func newBoard(p *pulse.Pulse, tell func(term uint64, e kv.Event)) *board {
+	return &board{pulse: p, now: new(bulletin), changed: make(chan struct{}), tell: tell}
 }
 
 // begin clears the board if another term has come. It begins with what the node
@@ -238,8 +240,9 @@ func (b *board) read() (*bulletin, <-chan struct{}) {
 
 // wait returns the bulletin once it is not of version seen, or after a while.
 func (b *board) wait(ctx context.Context, seen uint64) *bulletin {
-	timer := time.NewTimer(reportInterval)
-	defer timer.Stop()
+	alarm := b.pulse.Alarm()
+	defer alarm.Stop()
+	alarm.Set(reportInterval)
 	for {
 		now, changed := b.read()
 		if now.Version != seen {
@@ -247,7 +250,7 @@ func (b *board) wait(ctx context.Context, seen uint64) *bulletin {
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
+		case <-alarm.C:
 			return now
 		case <-ctx.Done():
 			return now

@@ -9,13 +9,14 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/fault"
+	"raftkv/kv/pulse"
 	"raftkv/shard"
 )
 
 // The board believes the newest term, forgets what a node no longer says, and a new
 // leader goes on with what was known.
 func TestBoard(t *testing.T) {
-	b := newBoard(func(uint64, kv.Event) {})
+	b := newBoard(pulse.Portable(), func(uint64, kv.Event) {})
 	b.begin(7, new(bulletin))
 	b.enter(report{Node: "n1", Leads: map[uint32]uint64{1: 3, 2: 5}})
 	b.enter(report{Node: "n2", Leads: map[uint32]uint64{1: 4}})
@@ -52,7 +53,7 @@ func TestBoard(t *testing.T) {
 
 // Whoever waits for news gets them at once.
 func TestBoardWakesThoseWhoWait(t *testing.T) {
-	b := newBoard(func(uint64, kv.Event) {})
+	b := newBoard(pulse.Portable(), func(uint64, kv.Event) {})
 	b.begin(1, new(bulletin))
 	now, _ := b.read()
 	got := make(chan *bulletin)
@@ -72,7 +73,7 @@ func TestBoardWakesThoseWhoWait(t *testing.T) {
 // controller.
 func TestBoardTells(t *testing.T) {
 	var got []string
-	b := newBoard(func(_ uint64, e kv.Event) { got = append(got, e.String()) })
+	b := newBoard(pulse.Portable(), func(_ uint64, e kv.Event) { got = append(got, e.String()) })
 	b.begin(7, new(bulletin))
 	leads := func(node string, term uint64) {
 		b.enter(report{Node: node, Leads: map[uint32]uint64{1: term}})
@@ -113,7 +114,7 @@ func TestBoardTells(t *testing.T) {
 // A fault is told of once, whichever nodes have it and however often they say so.
 func TestBoardTellsFaultsOnce(t *testing.T) {
 	var got []string
-	b := newBoard(func(_ uint64, e kv.Event) { got = append(got, e.String()) })
+	b := newBoard(pulse.Portable(), func(_ uint64, e kv.Event) { got = append(got, e.String()) })
 	b.begin(1, new(bulletin))
 	begin := fault.Event{Start: true, ID: "f1", Fault: "cut n1 n2"}
 	b.hearFaults(report{Node: "n1", Faults: []fault.Event{begin}})

@@ -64,7 +64,7 @@ func (n *Node) diskFaults(group uint32) raftlog.Faults {
 
 func (n *Node) transportOptions() transport.Options {
 	o := transport.Options{
-		Addr: n.config.Peer, Node: n.config.ID, Cluster: n.cluster, Handle: n.serveCall, Logger: n.log, Trace: n.trace,
+		Addr: n.config.Peer, Node: n.config.ID, Cluster: n.cluster, Handle: n.serveCall, Pulse: n.pulse, Logger: n.log, Trace: n.trace,
 	}
 	if n.faults != nil {
 		o.Wrap, o.NodeAt = func(nc net.Conn, node func() string) net.Conn { return n.faults.Wrap(nc, node) }, n.nodeAt

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // The loops of a node. Each makes one thing so as the map wants it, again and
@@ -25,13 +24,14 @@ const (
 // time to time.
 func (n *Node) keep(wake int, step func(context.Context)) {
 	n.keepers.Go(func() {
-		ticker := time.NewTicker(retryInterval)
-		defer ticker.Stop()
+		alarm := n.pulse.Alarm()
+		defer alarm.Stop()
 		for n.ctx.Err() == nil {
 			step(n.ctx)
+			alarm.Set(retryInterval)
 			select {
 			case <-n.wakes[wake]:
-			case <-ticker.C:
+			case <-alarm.C:
 			case <-n.ctx.Done():
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"raftkv/kv"
+	"raftkv/kv/pulse"
 	"raftkv/shard"
 )
 
@@ -13,7 +14,7 @@ import (
 // of one goes with it.
 func TestBoardFollowsMigrations(t *testing.T) {
 	var got []string
-	b := newBoard(func(_ uint64, e kv.Event) { got = append(got, e.String()) })
+	b := newBoard(pulse.Portable(), func(_ uint64, e kv.Event) { got = append(got, e.String()) })
 	b.begin(7, new(bulletin))
 	at := func(epoch uint64, p kv.MoveProgress) {
 		b.follow(report{Node: "n1", Moves: map[uint64]moveState{epoch: {Group: 1, MoveProgress: p}}})

@@ -18,6 +18,7 @@ import (
 	"raftkv/kv/fault"
 	"raftkv/kv/group"
 	"raftkv/kv/metrics"
+	"raftkv/kv/pulse"
 	"raftkv/kv/server"
 	"raftkv/kv/transport"
 	"raftkv/shard"
@@ -39,6 +40,7 @@ type Node struct {
 	trace     *eventlog.Tracer
 	log       *slog.Logger
 	metrics   *metrics.Metrics
+	pulse     *pulse.Pulse
 	faults    *fault.Set // nil: they are not enabled
 	peerNames sync.Map   // peer address -> node id, for faults: learnFaults's
 	transport *transport.Transport
@@ -96,12 +98,13 @@ func Open(config Config) (*Node, error) {
 	}
 	n := &Node{
 		lock:       lock,
+		pulse:      pulse.New(),
 		started:    time.Now(),
 		ledSince:   make(map[uint32]time.Time),
 		slotsTaken: make(map[uint32]*shard.Map),
 		fatal:      make(chan struct{}),
 	}
-	n.board = newBoard(n.tell)
+	n.board = newBoard(n.pulse, n.tell)
 	for i := range n.wakes {
 		n.wakes[i] = make(chan struct{}, 1)
 	}
@@ -322,6 +325,7 @@ func (n *Node) close() error {
 		errs = append(errs, n.transport.Close())
 	}
 	n.tasks.Wait()
+	n.pulse.Close()
 	errs = append(errs, n.trace.Close())
 	if n.faults != nil {
 		n.faults.Close()

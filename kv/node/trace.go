@@ -37,19 +37,16 @@ const (
 // that somebody set the clock, by which logs of several nodes are put together.
 func (n *Node) watchStalls(ctx context.Context) {
 	last := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	<-timer.C
+	alarm := n.pulse.Alarm()
+	defer alarm.Stop()
 	for {
-		now := time.Now()
-		due := stallTick - time.Duration(now.UnixNano())%stallTick
-		timer.Reset(due)
+		alarm.Set(stallTick)
 		select {
-		case <-timer.C:
+		case <-alarm.C:
 		case <-ctx.Done():
 			return
 		}
-		now = time.Now()
+		now := time.Now()
 		wall, ran := now.Round(0).Sub(last.Round(0)), now.Sub(last)
 		if late := ran - stallTick; late > stallLimit {
 			n.log.Warn("the process did not run", "topic", "node", "from", last.UTC().Format(time.RFC3339Nano), "for", ran.Round(time.Millisecond).String())

@@ -1,6 +1,7 @@
 package rawio
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -9,6 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// most bounds what is copied without telling the scheduler: meanwhile the processor
+// serves nobody else.
+const most = 64 << 10
 
 // Conn returns nc with quicker reads and writes; nc is used through it only. What has
 // no socket is returned as it is.
@@ -130,7 +135,20 @@ func (c *conn) exchange(request, answer []byte) (n int, rest []byte, err error) 
 	return c.reader.n, nil, nil
 }
 
-func (c *conn) Write(b []byte) (int, error) { return c.writer.do("write", c.raw.Write, b) }
+func (c *conn) Write(b []byte) (int, error) {
+	if len(b) > most {
+		return c.Conn.Write(b)
+	}
+	return c.writer.do("write", c.raw.Write, b)
+}
+
+// SetLinger is that of net.TCPConn.
+func (c *conn) SetLinger(seconds int) error {
+	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return tcp.SetLinger(seconds)
+	}
+	return errors.ErrUnsupported
+}
 
 // SyscallConn gives the connection's socket to who wants to set its options.
 func (c *conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }

@@ -137,9 +137,147 @@ func TestBeatsOverBrokenConnection(t *testing.T) {
 	}
 	c := a.peer(b.Addr()).urgent.live()
 	c.close(io.ErrUnexpectedEOF)
-	late := &beat{group: g, target: "b.1", args: args, done: make(chan struct{})}
-	sendBeats(c, []*beat{late})
-	if <-late.done; late.err == nil {
+	call := &beatCall{conn: c, args: args, done: make(chan beatOutcome, 1)}
+	a.beats.add(g, "b.1", call)
+	if o := <-call.done; o.err == nil {
 		t.Error("a beat left over a connection that had ended")
+	}
+}
+
+// beating lets one group beat as raft's loop does: at once after each answer if it is
+// asked to, otherwise after pause. It ends with stop.
+func beating(t *testing.T, g *Group, target string, term uint64, pause time.Duration) (stop func() []time.Time) {
+	asked := make(chan struct{}, 1)
+	g.OnBeat(func() {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	})
+	end := make(chan struct{})
+	var learned []time.Time
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		for {
+			var resp raft.AppendEntriesResponse
+			err := g.AppendEntries("b.1", raft.ServerAddress(target), &raft.AppendEntriesRequest{RPCHeader: header, Term: term}, &resp)
+			if err != nil || !resp.Success {
+				t.Errorf("beat: %v, %+v", err, resp)
+				return
+			}
+			learned = append(learned, time.Now())
+			select {
+			case <-asked:
+			case <-time.After(pause):
+			case <-end:
+				return
+			}
+		}
+	})
+	return func() []time.Time {
+		close(end)
+		loop.Wait()
+		return learned
+	}
+}
+
+// Raft's loop learns of a beat when the next one leaves, so that it wakes nobody
+// between them; and of each, whether it comes back because it is asked or by itself.
+func TestBeatsHoldRaftsLoop(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"asked": time.Hour, "by itself": 30 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			a, b := listen(t, "c", nil), listen(t, "c", nil)
+			var received atomic.Int64
+			b.Group(1, "b.1").SetHeartbeatHandler(func(rpc raft.RPC) {
+				received.Add(1)
+				rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: header, Term: 7, Success: true}, nil)
+			})
+			g := a.Group(1, "a.1")
+			var acked atomic.Int64
+			g.OnAck(func(raft.ServerID, uint64, time.Time, uint64) { acked.Add(1) })
+			stop := beating(t, g, b.Addr(), 7, pause)
+			for until := time.Now().Add(time.Minute); acked.Load() < 10; time.Sleep(time.Millisecond) {
+				if time.Now().After(until) {
+					t.Fatalf("%d beats were acknowledged", acked.Load())
+				}
+			}
+			learned := stop()
+			for i := 1; i < len(learned); i++ {
+				if gap := learned[i].Sub(learned[i-1]); gap < beatInterval/2 {
+					t.Errorf("the loop was let go twice within %v", gap)
+				}
+			}
+			// One beat leaves in the name of a loop that does not come back.
+			if got := received.Load(); got > int64(len(learned))+2 {
+				t.Errorf("%d beats left for %d calls", got, len(learned))
+			}
+		})
+	}
+}
+
+// What a follower refuses, as in a later term, raft learns at once.
+func TestRefusedBeatIsNotHeld(t *testing.T) {
+	a, b := listen(t, "c", nil), listen(t, "c", nil)
+	refused := make(chan struct{})
+	var once sync.Once
+	b.Group(1, "b.1").SetHeartbeatHandler(func(rpc raft.RPC) {
+		rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: header, Term: 9}, nil)
+		once.Do(func() { close(refused) })
+	})
+	g := a.Group(1, "a.1")
+	g.OnAck(func(_ raft.ServerID, term uint64, _ time.Time, _ uint64) {
+		t.Errorf("it counts as an answer in term %d", term)
+	})
+	g.OnBeat(func() { t.Error("raft was asked to beat again") })
+	var resp raft.AppendEntriesResponse
+	if err := g.AppendEntries("b.1", raft.ServerAddress(b.Addr()), &raft.AppendEntriesRequest{RPCHeader: header, Term: 7}, &resp); err != nil {
+		t.Fatal(err)
+	}
+	<-refused
+	if resp.Success || resp.Term != 9 {
+		t.Errorf("%+v", resp)
+	}
+}
+
+// A loop does not learn in a later term what was answered in an earlier one.
+func TestBeatsOfEarlierTermCountNoMore(t *testing.T) {
+	a, b := listen(t, "c", nil), listen(t, "c", nil)
+	b.Group(1, "b.1").SetHeartbeatHandler(func(rpc raft.RPC) {
+		term := rpc.Command.(*raft.AppendEntriesRequest).Term
+		rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: header, Term: term, Success: true}, nil)
+	})
+	g := a.Group(1, "a.1")
+	for term := uint64(1); term < 4; term++ {
+		var resp raft.AppendEntriesResponse
+		err := g.AppendEntries("b.1", raft.ServerAddress(b.Addr()), &raft.AppendEntriesRequest{RPCHeader: header, Term: term}, &resp)
+		if err != nil || resp.Term != term {
+			t.Errorf("in term %d: %v, %+v", term, err, resp)
+		}
+	}
+}
+
+// Raft is not asked while it comes late, so that questions do not pile up in it.
+func TestBusyRaftIsNotAsked(t *testing.T) {
+	a := listen(t, "c", nil)
+	g := a.Group(1, "a.1")
+	b := a.beats
+	call := func() *beatCall {
+		return &beatCall{args: &raft.AppendEntriesRequest{Term: 1}, done: make(chan beatOutcome, 1)}
+	}
+	for _, test := range []struct {
+		after  time.Duration
+		paused bool
+	}{{0, false}, {askLimit / 3, false}, {time.Minute, true}} {
+		b.mu.Lock()
+		g.asked, g.askAfter = time.Now().Add(-test.after), time.Time{}
+		b.mu.Unlock()
+		x := call()
+		b.add(g, "b.1", x)
+		b.remove(g, "b.1", x)
+		b.mu.Lock()
+		if paused := g.askAfter.After(time.Now()); paused != test.paused || !g.asked.IsZero() {
+			t.Errorf("raft came %v after it was asked: paused %t, still asked %t", test.after, paused, !g.asked.IsZero())
+		}
+		b.mu.Unlock()
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv/pulse"
 )
 
 // reconnectWait is how long an append waits for a peer that cannot be reached.
@@ -38,7 +40,13 @@ type Group struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	onAck   atomic.Pointer[AckFunc]
+	onBeat  atomic.Pointer[func()]
 	disk    Disk
+
+	// Guarded by t.beats.mu.
+	beaters  map[raft.ServerID]*beater
+	asked    time.Time // when raft was asked to beat, if it has not since
+	askAfter time.Time // it is not asked before
 
 	mu               sync.Mutex
 	heartbeatHandler func(raft.RPC)
@@ -51,13 +59,17 @@ var (
 )
 
 func newGroup(t *Transport, id uint32, replica raft.ServerID) *Group {
-	g := &Group{t: t, id: id, replica: replica, consume: make(chan raft.RPC, queued)}
+	g := &Group{t: t, id: id, replica: replica, consume: make(chan raft.RPC, queued), beaters: make(map[raft.ServerID]*beater)}
 	g.ctx, g.cancel = context.WithCancel(t.ctx)
 	return g
 }
 
 // OnAck sets who is told of answered appends.
 func (g *Group) OnAck(fn AckFunc) { g.onAck.Store(&fn) }
+
+// OnBeat sets who is told that raft shall send its next heartbeats to all followers,
+// as VerifyLeader makes it. It must not block.
+func (g *Group) OnBeat(fn func()) { g.onBeat.Store(&fn) }
 
 // Close takes the replica off the network. What is under way fails.
 func (g *Group) Close() error {
@@ -71,6 +83,9 @@ func (g *Group) Consumer() <-chan raft.RPC { return g.consume }
 
 // LocalAddr returns the address that other replicas send to.
 func (g *Group) LocalAddr() raft.ServerAddress { return raft.ServerAddress(g.t.opts.Addr) }
+
+// Pulse returns what this node's heartbeats leave at.
+func (g *Group) Pulse() *pulse.Pulse { return g.t.opts.Pulse }
 
 // EncodePeer and DecodePeer are for logs of early raft versions.
 func (g *Group) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []byte { return []byte(addr) }

@@ -202,12 +202,27 @@ type clientConn struct {
 	t  *Transport
 	nc net.Conn
 
-	writeMu sync.Mutex
-	buf     []byte
+	writeMu  sync.Mutex
+	buf      []byte
+	deadline writeDeadline
 
 	mu      sync.Mutex
 	pending map[uint64]*exchange
 	err     error // why it is closed
+}
+
+// writeDeadline is when a connection's writes end that the other side does not take.
+// It is put off once a second and not for each message, so a write may take
+// writeTimeout or up to a second less.
+type writeDeadline struct{ at time.Time }
+
+// extend is called before each write, by one goroutine at a time.
+func (d *writeDeadline) extend(nc net.Conn) {
+	now := time.Now()
+	if d.at.Sub(now) < writeTimeout-time.Second {
+		d.at = now.Add(writeTimeout)
+		nc.SetWriteDeadline(d.at)
+	}
 }
 
 // exchange is a request and, once done is closed, its answer.
@@ -267,7 +282,7 @@ func (c *clientConn) start(x *exchange, m method, group uint32, build func([]byt
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
 	c.buf = appendFrame(c.buf[:0], frame{kind: request, method: m, group: group, id: x.id}, build)
-	c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	c.deadline.extend(c.nc)
 	_, err := c.nc.Write(c.buf)
 	if cap(c.buf) > 1<<20 {
 		c.buf = nil

@@ -32,8 +32,9 @@ type serverConn struct {
 	calls  chan struct{}
 	wait   sync.WaitGroup
 
-	writeMu sync.Mutex
-	buf     []byte
+	writeMu  sync.Mutex
+	buf      []byte
+	deadline writeDeadline
 }
 
 func (t *Transport) serve(nc net.Conn) {
@@ -109,6 +110,7 @@ func (s *serverConn) welcome() error {
 		return refusal
 	}
 	s.respond(frame{})(nil, nil)
+	s.deadline = writeDeadline{}
 	return s.nc.SetDeadline(time.Time{})
 }
 
@@ -196,7 +198,7 @@ func (s *serverConn) respond(f frame) func(payload []byte, err error) {
 		s.writeMu.Lock()
 		defer s.writeMu.Unlock()
 		s.buf = appendFrame(s.buf[:0], out, func(dst []byte) []byte { return append(dst, payload...) })
-		s.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		s.deadline.extend(s.nc)
 		if _, err := s.nc.Write(s.buf); err != nil {
 			s.nc.Close() // the reader notices
 		}

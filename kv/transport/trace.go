@@ -202,7 +202,7 @@ func groupsOf(all []*beat) string {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = strconv.AppendUint(b, uint64(x.group.id), 10)
+		b = strconv.AppendUint(b, uint64(x.to.group.id), 10)
 	}
 	return string(b)
 }

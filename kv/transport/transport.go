@@ -23,6 +23,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv/eventlog"
+	"raftkv/kv/pulse"
 )
 
 // Handler answers a call of another node. An error that is a kv.ReplyError
@@ -41,8 +42,10 @@ type Options struct {
 	Handle  Handler
 	// Network is what the transport listens and dials on. Nil: TCP.
 	Network Network
-	Logger  *slog.Logger
-	Trace   *eventlog.Tracer // nil: no trace
+	// Pulse is what heartbeats leave at. Nil: a portable one.
+	Pulse  *pulse.Pulse
+	Logger *slog.Logger
+	Trace  *eventlog.Tracer // nil: no trace
 
 	// Wrap, if set, is where faults are injected: it stands around each connection
 	// but those for Control. node tells who is at the other end, "" if that is not
@@ -81,6 +84,9 @@ func Listen(opts Options) (*Transport, error) {
 	if opts.Network == nil {
 		opts.Network = tcp{}
 	}
+	if opts.Pulse == nil {
+		opts.Pulse = pulse.Portable()
+	}
 	l, err := opts.Network.Listen(opts.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("peer address: %w", err)
@@ -91,7 +97,7 @@ func Listen(opts Options) (*Transport, error) {
 		groups:   make(map[uint32]*Group),
 		peers:    make(map[string]*peer),
 		served:   make(map[net.Conn]struct{}),
-		beats:    newBeats(),
+		beats:    newBeats(opts.Pulse),
 	}
 	t.numbers.Store(uint64(time.Now().UnixMicro()))
 	t.ctx, t.cancel = context.WithCancel(context.Background())
