@@ -22,7 +22,7 @@ func (c *conn) dispatch(raw []byte) {
 		c.refuse(spec, "NOAUTH Authentication required.")
 		return
 	}
-	if err := spec.CheckArity(len(args)); err != nil {
+	if err := spec.Check(args); err != nil {
 		c.refuse(spec, c.arityError(spec, err))
 		return
 	}
@@ -124,8 +124,11 @@ func (c *conn) local(spec *command.Spec, args [][]byte) {
 // answer finds and runs the handler of a command.
 func (c *conn) answer(spec *command.Spec, args [][]byte) kv.Reply {
 	handler := handlers[spec.Name]
-	if handler == nil {
+	switch {
+	case handler == nil:
 		return command.UnknownCommand(args).Reply()
+	case len(spec.Subcommands) > 0 && len(args) == 2 && is(args[1], "help"):
+		return command.HelpReply(spec)
 	}
 	return handler(c, args)
 }
