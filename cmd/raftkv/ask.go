@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +80,17 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 // errNoAnswer: no node could be asked.
 var errNoAnswer = errors.New("no node answers")
 
-// noAnswer is the error when no node could be asked.
+// noAnswer is the error when no node could be asked, or none could do what was asked.
 func noAnswer(errs []error) error {
+	var said []string
+	for _, err := range errs {
+		if no := (refused{}); errors.As(err, &no) && !slices.Contains(said, no.Error()) {
+			said = append(said, no.Error())
+		}
+	}
+	if len(said) > 0 { // they are there, so nobody needs to hear how to start them
+		return fmt.Errorf("%w this now: %s", errNoAnswer, strings.Join(said, "; "))
+	}
 	return fmt.Errorf("%w; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errNoAnswer, errors.Join(errs...))
 }
 
@@ -90,7 +100,7 @@ func get(ctx context.Context, addr, path string) ([]byte, error) {
 	defer cancel()
 	answer, err := ask.Question{Addr: addr, Path: path}.Raw(ctx)
 	if no := (*ask.Refusal)(nil); errors.As(err, &no) {
-		return nil, fmt.Errorf("http://%s%s: %s: %s", addr, path, no.Status, no.Text)
+		return nil, refusal("http://"+addr+path, no.Code, no.Status, []byte(no.Text))
 	}
 	return answer, err
 }

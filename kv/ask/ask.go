@@ -24,6 +24,7 @@ type Question struct {
 // Refusal is a node's answer that it will not.
 type Refusal struct {
 	Addr   string
+	Code   int    // 503
 	Status string // "503 Service Unavailable"
 	Text   string // the body
 }
@@ -59,7 +60,7 @@ func (q Question) Raw(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, &Refusal{Addr: q.Addr, Status: response.Status, Text: strings.TrimSpace(string(answer))}
+		return nil, &Refusal{Addr: q.Addr, Code: response.StatusCode, Status: response.Status, Text: strings.TrimSpace(string(answer))}
 	}
 	return answer, nil
 }

@@ -46,7 +46,7 @@ func TestRefusal(t *testing.T) {
 	defer node.Close()
 	q := Question{Addr: strings.TrimPrefix(node.URL, "http://")}
 	var no *Refusal
-	if err := q.Into(t.Context(), nil); !errors.As(err, &no) || no.Text != "{}" || no.Status != "409 Conflict" || no.Addr != q.Addr {
+	if err := q.Into(t.Context(), nil); !errors.As(err, &no) || no.Text != "{}" || no.Code != 409 || no.Status != "409 Conflict" || no.Addr != q.Addr {
 		t.Errorf("refused: %+v, %v", no, err)
 	}
 	q.Path = "/torn"
