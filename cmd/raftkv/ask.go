@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func noAnswer(errs []error) error {
 func get(ctx context.Context, addr, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	answer, err := ask.Question{Addr: addr, Path: path}.Raw(ctx)
+	answer, err := ask.Question{Addr: addr, Path: path, Password: os.Getenv(passwordVariable)}.Raw(ctx)
 	if no := (*ask.Refusal)(nil); errors.As(err, &no) {
 		return nil, refusal("http://"+addr+path, no.Code, no.Status, []byte(no.Text))
 	}
