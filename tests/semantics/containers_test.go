@@ -65,6 +65,15 @@ func TestContainers(t *testing.T) {
 			t.Errorf("%s: %q is not in %q", want.command, want.part, reply)
 		}
 	}
+	// INFO tells nothing that is not measured.
+	do("SET", "a", "1")
+	do("GET", "a")
+	info := do("INFO")
+	for _, name := range []string{"keyspace_hits:", "instantaneous_ops_per_sec:", "used_memory_peak:"} {
+		if strings.Contains(info, name) {
+			t.Errorf("INFO tells %s", name)
+		}
+	}
 	start := time.Now()
 	if reply := do("DEBUG", "SLEEP", "0.2"); reply != "+OK\r\n" || time.Since(start) < 200*time.Millisecond {
 		t.Errorf("DEBUG SLEEP 0.2: %q after %v", reply, time.Since(start))
