@@ -12,14 +12,19 @@ import (
 	"raftkv/tests/cluster"
 )
 
-func TestServe(t *testing.T) {
-	data := t.TempDir()
-	want(t, exitFailure, []string{"--bootstrap", "--join"}, "serve", "--id=n1", "--data", data)
-	base := cluster.FreePorts(t, 3)
-	args := []string{"serve", "--id=n1", "--data", data, "--bootstrap", "--min-free=1mb"}
+// serveArgs is the command line of a node whose ports are base and the two after it.
+func serveArgs(base int, flags ...string) []string {
+	args := append([]string{"serve", "--min-free=1mb"}, flags...)
 	for i, flag := range []string{"--redis", "--http", "--peer"} {
 		args = append(args, fmt.Sprintf("%s=127.0.0.1:%d", flag, base+i))
 	}
+	return args
+}
+
+func TestServe(t *testing.T) {
+	data := t.TempDir()
+	want(t, exitFailure, []string{"--bootstrap", "--join"}, "serve", "--id=n1", "--data", data)
+	args := serveArgs(cluster.FreePorts(t, 3), "--id=n1", "--data", data, "--bootstrap")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	said, stdout := io.Pipe()
@@ -45,10 +50,7 @@ func TestServe(t *testing.T) {
 // A node that finds no cluster says so, and does not claim to serve.
 func TestServeWithoutAPlace(t *testing.T) {
 	base := cluster.FreePorts(t, 4)
-	args := []string{"serve", "--id=n2", "--data", t.TempDir(), fmt.Sprint("--join=127.0.0.1:", base+3), "--min-free=1mb"}
-	for i, flag := range []string{"--redis", "--http", "--peer"} {
-		args = append(args, fmt.Sprintf("%s=127.0.0.1:%d", flag, base+i))
-	}
+	args := serveArgs(base, "--id=n2", "--data", t.TempDir(), fmt.Sprint("--join=127.0.0.1:", base+3))
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	said, stderr := io.Pipe()
