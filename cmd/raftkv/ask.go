@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"raftkv/kv/ask"
 	"raftkv/kv/launch"
 	"raftkv/kv/node"
 )
@@ -66,7 +67,7 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 	}
 	var errs []error
 	for _, addr := range addrs {
-		if raw, err = get(ctx, "http://"+addr+path); err == nil {
+		if raw, err = get(ctx, addr, path); err == nil {
 			err = json.Unmarshal(raw, out)
 		}
 		if err == nil {
@@ -80,26 +81,27 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 // errNoAnswer: no node could be asked.
 var errNoAnswer = errors.New("no node answers")
 
-// noAnswer is the error when no node could be asked.
+// noAnswer is the error when no node could be asked, or none could do what was asked.
 func noAnswer(errs []error) error {
+	var said []string
+	for _, err := range errs {
+		if no := (refused{}); errors.As(err, &no) && !slices.Contains(said, no.Error()) {
+			said = append(said, no.Error())
+		}
+	}
+	if len(said) > 0 { // they are there, so nobody needs to hear how to start them
+		return fmt.Errorf("%w this now: %s", errNoAnswer, strings.Join(said, "; "))
+	}
 	return fmt.Errorf("%w; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errNoAnswer, errors.Join(errs...))
 }
 
-func get(ctx context.Context, url string) ([]byte, error) {
+// get asks one address for a path.
+func get(ctx context.Context, addr, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
+	answer, err := ask.Question{Addr: addr, Path: path, Password: os.Getenv(passwordVariable)}.Raw(ctx)
+	if no := (*ask.Refusal)(nil); errors.As(err, &no) {
+		return nil, refusal("http://"+addr+path, no.Code, no.Status, []byte(no.Text))
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
-	}
-	return body, err
+	return answer, err
 }

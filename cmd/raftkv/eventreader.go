@@ -81,7 +81,7 @@ func (r *eventReader) read(ctx context.Context, addr string, follow bool, tell f
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		answer, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-		return refusal(where, response, answer)
+		return refusal(where, response.StatusCode, response.Status, answer)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxAnswer)

@@ -86,19 +86,22 @@ func orderAt(ctx context.Context, method, url string, payload []byte, out any) (
 	if response.StatusCode == http.StatusOK {
 		return false, json.Unmarshal(answer, out)
 	}
-	return response.StatusCode == http.StatusServiceUnavailable, refusal(url, response, answer)
+	return response.StatusCode == http.StatusServiceUnavailable, refusal(url, response.StatusCode, response.Status, answer)
 }
 
-// refusal is the error that a node answered, for a person.
-func refusal(url string, response *http.Response, answer []byte) error {
+// refused is what a node answered that will not do what it was asked.
+type refused struct{ error }
+
+// refusal words a node's answer for a person.
+func refusal(url string, code int, status string, answer []byte) error {
 	var said struct{ Code, Error string }
 	switch {
 	case json.Unmarshal(answer, &said) != nil || said.Error == "":
-		return fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(answer)))
-	case response.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("the cluster has a password, and this is not it: set %s", passwordVariable)
+		return refused{fmt.Errorf("%s: %s: %s", url, status, strings.TrimSpace(string(answer)))}
+	case code == http.StatusUnauthorized:
+		return refused{fmt.Errorf("the cluster has a password, and this is not it: set %s", passwordVariable)}
 	}
-	return errors.New(strings.TrimPrefix(said.Error, "ERR "))
+	return refused{errors.New(strings.TrimPrefix(said.Error, "ERR "))}
 }
 
 // print shows what a command found or did: as JSON if that was asked for, else as

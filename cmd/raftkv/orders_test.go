@@ -50,6 +50,9 @@ func newFakeNode(t *testing.T) *fakeNode {
 	}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/v1/map" && r.URL.RawQuery != "":
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `{"error":"NOTFOUND no such map"}`)
 		case r.URL.Path == "/v1/map":
 			json.NewEncoder(w).Encode(&f.m)
 			if f.next != nil {
@@ -169,7 +172,25 @@ func TestOrderRefused(t *testing.T) {
 		t.Errorf("the node was told %q", f.orders)
 	}
 	f.code, f.answer = http.StatusServiceUnavailable, `{"error":"CLUSTERDOWN no leader"}`
-	want(t, exitFailure, []string{"no node answers", "CLUSTERDOWN no leader"}, "balance", "off", f.addr())
+	got := want(t, exitFailure, []string{"no node answers this now: CLUSTERDOWN no leader"}, "balance", "off", f.addr())
+	if strings.Contains(got.stderr, "raftkv up") {
+		t.Errorf("it tells how to start a cluster that is there: %s", got.stderr)
+	}
+	// What only looks says as little of it.
+	want(t, exitFailure, []string{"no node answers this now: NOTFOUND no such map"}, "map", "--epoch=999", f.addr())
+}
+
+// With --wait a drain tells what the node still has until it has nothing.
+func TestDrainWaits(t *testing.T) {
+	f := newFakeNode(t)
+	f.answer = `{"epoch":8,"changed":true}`
+	looks := 0
+	f.next = func() {
+		if looks++; looks == 2 {
+			f.m.Groups[1].Replicas = f.m.Groups[1].Replicas[:1]
+		}
+	}
+	want(t, 0, []string{"n2 has 1 replica and leads 0 groups\n", "n2 is empty"}, "node", "drain", "n2", "--wait", f.addr())
 }
 
 // A move ends when the map has no migration of it any more, and succeeded if its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,8 +60,8 @@ A new cluster makes its groups and gives them all slots as soon as it has
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "node %s serves; log: %s/log/node.jsonl\n", n.ID(), c.Dir)
-			failed := n.Wait(cmd.Context())
+			fmt.Fprintf(cmd.OutOrStdout(), "node %s runs; log: %s/log/node.jsonl\n", n.ID(), c.Dir)
+			failed := attend(cmd, n)
 			if failed != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "raftkv: node %s stops: %v\n", n.ID(), failed)
 			}
@@ -83,4 +84,36 @@ A new cluster makes its groups and gives them all slots as soon as it has
 	f.BoolVar(&c.Insecure, "insecure", false, "permit addresses that other machines reach, without TLS")
 	s.add(f)
 	return cmd
+}
+
+const (
+	// readyPause is how often a node is asked whether it serves, until it does.
+	readyPause = 100 * time.Millisecond
+	// readyPatience is how long it may take until a person is told what it waits for.
+	readyPatience = 3 * time.Second
+)
+
+// attend tells when the node serves, or what it waits for, and returns when the node
+// has failed or is to stop.
+func attend(cmd *cobra.Command, n *node.Node) error {
+	began, told := time.Now(), false
+	for {
+		ctx, cancel := context.WithTimeout(cmd.Context(), readyPause)
+		failed := n.Wait(ctx)
+		cancel()
+		if failed != nil || cmd.Context().Err() != nil {
+			return failed
+		}
+		ctx, cancel = context.WithTimeout(cmd.Context(), time.Second)
+		err := n.Ready(ctx)
+		cancel()
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "node %s serves\n", n.ID())
+			return n.Wait(cmd.Context())
+		}
+		if !told && time.Since(began) > readyPatience {
+			told = true
+			fmt.Fprintf(cmd.ErrOrStderr(), "raftkv: node %s does not serve yet and goes on trying: %v\n", n.ID(), err)
+		}
+	}
 }

@@ -167,3 +167,12 @@ func TestWhoMayOrder(t *testing.T) {
 		}
 	}
 }
+
+// What shows keys or values takes the password as well.
+func TestWhoMaySeeKeys(t *testing.T) {
+	for _, path := range []string{"/v1/kv/a", "/v1/hot", "/v1/digest"} {
+		if w := new(fakeNode).give("secret", httptest.NewRequest("GET", path, nil)); w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}

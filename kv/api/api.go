@@ -81,7 +81,7 @@ func New(node Node, opts Options) http.Handler {
 	mux.HandleFunc("GET /v1/status", h.status)
 	mux.HandleFunc("GET /v1/map", h.shardMap)
 	mux.HandleFunc("GET /v1/balance/plan", h.plan)
-	mux.HandleFunc("GET /v1/hot", h.hot)
+	mux.HandleFunc("GET /v1/hot", h.authorized(h.hot)) // it shows keys
 	mux.HandleFunc("GET /v1/events", h.events)
 	mux.HandleFunc("GET /v1/migrations", h.migrations)
 	mux.HandleFunc("GET /v1/digest", h.authorized(h.digest))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 	"raftkv/kv/fault"
 	"raftkv/kv/launch"
 	"raftkv/shard"
@@ -166,7 +167,7 @@ func (b *Breaker) Heal(ctx context.Context) error {
 		if err == nil {
 			err = b.cluster.any(ctx, http.MethodDelete, "/v1/faults", nil, nil)
 		}
-		var no *refusal
+		var no *ask.Refusal
 		if err == nil || ctx.Err() != nil || errors.As(err, &no) && b.local == nil {
 			return err
 		}

@@ -1,17 +1,14 @@
 package check
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 	"raftkv/shard"
 )
 
@@ -28,42 +25,8 @@ type cluster struct {
 func (c *cluster) ask(ctx context.Context, addr, method, path string, body, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var payload io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		payload = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, payload)
-	if err != nil {
-		return err
-	}
-	if c.password != "" {
-		request.SetBasicAuth("", c.password)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	switch {
-	case err != nil:
-		return err
-	case response.StatusCode != http.StatusOK:
-		return &refusal{addr, strings.TrimSpace(string(answer))}
-	case out == nil:
-		return nil
-	}
-	return json.Unmarshal(answer, out)
+	return ask.Question{Addr: addr, Method: method, Path: path, Password: c.password, Body: body}.Into(ctx, out)
 }
-
-// refusal is a node's answer that it will not.
-type refusal struct{ addr, text string }
-
-func (e *refusal) Error() string { return e.addr + ": " + e.text }
 
 // any asks one node after the other until one answers.
 func (c *cluster) any(ctx context.Context, method, path string, body, out any) error {

@@ -1,6 +1,10 @@
 package command
 
-import "raftkv/kv"
+import (
+	"strings"
+
+	"raftkv/kv"
+)
 
 // InfoReply describes a command as COMMAND does in Redis 7.
 func InfoReply(s *Spec) kv.Reply {
@@ -12,10 +16,18 @@ func InfoReply(s *Spec) kv.Reply {
 		kv.IntReply(int64(s.LastKey)),
 		kv.IntReply(int64(s.Step)),
 		words(s.Categories),
-		kv.ArrayReply(), // tips
+		tips(s.Tips),
 		s.keySpecs(),
 		s.subcommands(),
 	)
+}
+
+func tips(in []string) kv.Reply {
+	out := kv.ArrayReply()
+	for _, t := range in {
+		out.Elems = append(out.Elems, kv.BulkString(t))
+	}
+	return out
 }
 
 func words(in []string) kv.Reply {
@@ -58,12 +70,21 @@ func (s *Spec) keySpecs() kv.Reply {
 
 func (s *Spec) subcommands() kv.Reply {
 	out := kv.Reply{Kind: kv.Array}
-	for _, name := range s.Subcommands {
-		sub := Spec{Name: s.Name + "|" + name, Arity: -2, Flags: s.Flags, Categories: s.Categories}
-		if s.Name == "object" && name != "help" || s.Name == "memory" && name == "usage" {
+	for _, held := range s.Subcommands {
+		sub := Spec{Name: s.Name + "|" + held.Name, Arity: held.Arity, Flags: s.Flags, Categories: s.Categories}
+		if s.Name == "object" && held.Name != "help" || s.Name == "memory" && held.Name == "usage" {
 			sub.FirstKey, sub.LastKey, sub.Step = subKey[0], subKey[1], subKey[2]
 		}
 		out.Elems = append(out.Elems, InfoReply(&sub))
+	}
+	return out
+}
+
+// HelpReply answers HELP of a container: the names of what it holds.
+func HelpReply(s *Spec) kv.Reply {
+	out := kv.ArrayReply(kv.SimpleReply(strings.ToUpper(s.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))
+	for _, sub := range s.Subcommands {
+		out.Elems = append(out.Elems, kv.SimpleReply(strings.ToUpper(sub.Name)))
 	}
 	return out
 }

@@ -39,7 +39,8 @@ type Spec struct {
 	FirstKey, LastKey, Step int
 	Categories              []string // of ACLs, with @
 	Group, Since, Summary   string   // for COMMAND DOCS
-	Subcommands             []string
+	Subcommands             []Subcommand
+	Tips                    []string // for clients that send one command to several nodes
 
 	// Exec is nil for commands that the connection handles.
 	Exec Exec
@@ -52,6 +53,29 @@ func (s *Spec) Write() bool { return s.write }
 
 // DenyOOM tells whether the command is refused when memory is full.
 func (s *Spec) DenyOOM() bool { return s.denyOOM }
+
+// Subcommand is one of those that a container such as CLIENT holds.
+type Subcommand struct {
+	Name  string // lower case
+	Arity int    // with both names; negative: at least
+}
+
+// Check returns an error if the arguments, name included, do not fit: their number, or
+// what a container holds.
+func (s *Spec) Check(args [][]byte) error {
+	if err := s.CheckArity(len(args)); err != nil {
+		return err
+	}
+	if len(s.Subcommands) == 0 || len(args) == 1 {
+		return nil
+	}
+	for _, sub := range s.Subcommands {
+		if strings.EqualFold(sub.Name, string(args[1])) {
+			return (&Spec{Name: s.Name + "|" + sub.Name, Arity: sub.Arity}).CheckArity(len(args))
+		}
+	}
+	return UnknownSubcommand(args)
+}
 
 // CheckArity returns an error if n arguments, name included, do not fit.
 func (s *Spec) CheckArity(n int) error {
@@ -128,6 +152,11 @@ func UnknownCommand(args [][]byte) kv.ReplyError {
 		fmt.Fprintf(&b, "'%s' ", shown(a, 128-b.Len()))
 	}
 	return kv.ReplyError(fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", shown(args[0], 128), b.String()))
+}
+
+// UnknownSubcommand is Redis's error for a sub-command that does not exist.
+func UnknownSubcommand(args [][]byte) kv.ReplyError {
+	return kv.ReplyError(fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", shown(args[1], 128), strings.ToUpper(string(args[0]))))
 }
 
 // shown cuts an argument to n bytes, and as Redis does at a zero byte.

@@ -2,11 +2,12 @@ package command
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // row is a command as the table below writes it: flags and categories as
-// words, keys as first, last, step.
+// words, keys as first, last, step, sub-commands with their arity.
 type row struct {
 	name    string
 	arity   int
@@ -63,8 +64,8 @@ var rows = []row{
 	{"expireat", -3, "write fast", oneKey, "generic", "1.2.0", "Sets the expiration time of a key to a Unix timestamp.", expireAt, ""},
 	{"expiretime", 2, "readonly fast", oneKey, "generic", "7.0.0", "Returns the expiration time of a key as a Unix timestamp.", expireTime, ""},
 	{"keys", 2, "readonly", noKeys, "generic", "1.0.0", "Returns all key names that match a pattern.", keys, ""},
-	{"memory", -2, "readonly", noKeys, "server", "4.0.0", "A container for memory diagnostics commands.", nil, "usage doctor stats purge malloc-stats help"},
-	{"object", -2, "readonly", noKeys, "generic", "2.2.3", "A container for object introspection commands.", nil, "encoding freq idletime refcount help"},
+	{"memory", -2, "readonly", noKeys, "server", "4.0.0", "A container for memory diagnostics commands.", nil, "usage:-3 doctor:2 stats:2 purge:2 malloc-stats:2 help:2"},
+	{"object", -2, "readonly", noKeys, "generic", "2.2.3", "A container for object introspection commands.", nil, "encoding:3 freq:3 idletime:3 refcount:3 help:2"},
 	{"persist", 2, "write fast", oneKey, "generic", "2.2.0", "Removes the expiration time of a key.", persist, ""},
 	{"pexpire", -3, "write fast", oneKey, "generic", "2.6.0", "Sets the expiration time of a key in milliseconds.", pExpire, ""},
 	{"pexpireat", -3, "write fast", oneKey, "generic", "2.6.0", "Sets the expiration time of a key to a Unix milliseconds timestamp.", pExpireAt, ""},
@@ -92,7 +93,7 @@ var rows = []row{
 
 	// Connections.
 	{"auth", -2, "noscript loading stale fast", noKeys, "connection", "1.0.0", "Authenticates the connection.", nil, ""},
-	{"client", -2, "noscript loading stale", noKeys, "connection", "2.4.0", "A container for client connection commands.", nil, "getname id info kill list no-evict no-touch reply setinfo setname tracking help"},
+	{"client", -2, "noscript loading stale", noKeys, "connection", "2.4.0", "A container for client connection commands.", nil, "getname:2 id:2 info:2 kill:-3 list:-2 no-evict:3 no-touch:3 reply:3 setinfo:4 setname:3 tracking:-3 help:2"},
 	{"echo", 2, "loading stale fast", noKeys, "connection", "1.0.0", "Returns the given string.", nil, ""},
 	{"hello", -1, "noscript loading stale fast", noKeys, "connection", "6.0.0", "Handshakes with the Redis server.", nil, ""},
 	{"ping", -1, "fast", noKeys, "connection", "1.0.0", "Returns the server's liveliness response.", nil, ""},
@@ -102,23 +103,23 @@ var rows = []row{
 
 	// The cluster.
 	{"asking", 1, "fast", noKeys, "cluster", "3.0.0", "Signals that a cluster client is following an -ASK redirect.", nil, ""},
-	{"cluster", -2, "stale", noKeys, "cluster", "3.0.0", "A container for Redis Cluster commands.", nil, "countkeysinslot getkeysinslot info keyslot links myid myshardid nodes replicas shards slaves slots help"},
+	{"cluster", -2, "stale", noKeys, "cluster", "3.0.0", "A container for Redis Cluster commands.", nil, "countkeysinslot:3 getkeysinslot:4 info:2 keyslot:3 links:2 myid:2 myshardid:2 nodes:2 replicas:3 shards:2 slaves:3 slot-stats:-4 slots:2 help:2"},
 	{"readonly", 1, "loading stale fast", noKeys, "cluster", "3.0.0", "Enables read-only queries for a connection to a replica node.", nil, ""},
 	{"readwrite", 1, "loading stale fast", noKeys, "cluster", "3.0.0", "Enables read-write queries for a connection to a replica node.", nil, ""},
 
 	// The server.
-	{"command", -1, "loading stale", noKeys, "server", "2.8.13", "Returns detailed information about all commands.", nil, "count docs getkeys info list help"},
-	{"config", -2, "admin noscript loading stale", noKeys, "server", "2.0.0", "A container for server configuration commands.", nil, "get set resetstat rewrite help"},
+	{"command", -1, "loading stale", noKeys, "server", "2.8.13", "Returns detailed information about all commands.", nil, "count:2 docs:-2 getkeys:-3 info:-2 list:-2 help:2"},
+	{"config", -2, "admin noscript loading stale", noKeys, "server", "2.0.0", "A container for server configuration commands.", nil, "get:-3 set:-4 resetstat:2 rewrite:2 help:2"},
 	{"debug", -2, "admin noscript loading stale", noKeys, "server", "1.0.0", "A container for debugging commands.", nil, ""},
-	{"function", -2, "noscript", noKeys, "scripting", "7.0.0", "A container for function commands.", nil, "flush list stats help"},
+	{"function", -2, "noscript", noKeys, "scripting", "7.0.0", "A container for function commands.", nil, "flush:-2 list:-2 help:2"},
 	{"info", -1, "loading stale", noKeys, "server", "1.0.0", "Returns information and statistics about the server.", nil, ""},
 	{"lastsave", 1, "loading stale fast", noKeys, "server", "1.0.0", "Returns the Unix timestamp of the last successful save to disk.", nil, ""},
-	{"latency", -2, "admin noscript loading stale", noKeys, "server", "2.8.13", "A container for latency diagnostics commands.", nil, "latest history reset help"},
+	{"latency", -2, "admin noscript loading stale", noKeys, "server", "2.8.13", "A container for latency diagnostics commands.", nil, "latest:2 history:3 reset:-2 help:2"},
 	{"lolwut", -1, "readonly fast", noKeys, "server", "5.0.0", "Displays computer art and the Redis version.", nil, ""},
-	{"module", -2, "admin noscript", noKeys, "server", "4.0.0", "A container for module commands.", nil, "list help"},
-	{"raftkv.fault", -2, "admin noscript loading stale", noKeys, "server", "7.2.0", "Breaks the cluster on purpose: a fault such as CUT n1 n2 FOR 10s, LIST, or HEAL [id].", nil, "heal list"},
+	{"module", -2, "admin noscript", noKeys, "server", "4.0.0", "A container for module commands.", nil, "list:2 help:2"},
+	{"raftkv.fault", -2, "admin noscript loading stale", noKeys, "server", "7.2.0", "Breaks the cluster on purpose: a fault such as CUT n1 n2 FOR 10s, LIST, or HEAL [id].", nil, ""},
 	{"role", 1, "noscript loading stale fast", noKeys, "server", "2.8.12", "Returns the replication role.", nil, ""},
-	{"slowlog", -2, "admin loading stale", noKeys, "server", "2.2.12", "A container for slow log commands.", nil, "get len reset help"},
+	{"slowlog", -2, "admin loading stale", noKeys, "server", "2.2.12", "A container for slow log commands.", nil, "get:-2 len:2 reset:2 help:2"},
 	{"time", 1, "loading stale fast", noKeys, "server", "2.6.0", "Returns the server time.", nil, ""},
 	{"wait", 3, "blocking", noKeys, "generic", "3.0.0", "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", nil, ""},
 }
@@ -135,6 +136,31 @@ var categoriesOf = map[string][]string{
 // dangerous commands, as in Redis.
 var dangerous = []string{"keys", "flushall", "flushdb", "info", "config", "debug", "cluster", "client", "slowlog", "latency", "module", "role", "lastsave", "raftkv.fault"}
 
+// tipsOf are the command tips, as in Redis: they tell clients which nodes to ask and
+// what to make of the answers. MSETNX has none: in parts it would not be atomic.
+var tipsOf = map[string]string{
+	"command":   "nondeterministic_output_order",
+	"dbsize":    "request_policy:all_shards response_policy:agg_sum",
+	"del":       "request_policy:multi_shard response_policy:agg_sum",
+	"exists":    "request_policy:multi_shard response_policy:agg_sum",
+	"flushall":  "request_policy:all_shards response_policy:all_succeeded",
+	"flushdb":   "request_policy:all_shards response_policy:all_succeeded",
+	"info":      "nondeterministic_output request_policy:all_shards response_policy:special",
+	"keys":      "request_policy:all_shards nondeterministic_output_order",
+	"lastsave":  "nondeterministic_output",
+	"mget":      "request_policy:multi_shard",
+	"mset":      "request_policy:multi_shard response_policy:all_succeeded",
+	"ping":      "request_policy:all_shards response_policy:all_succeeded",
+	"pttl":      "nondeterministic_output",
+	"randomkey": "request_policy:all_shards nondeterministic_output",
+	"scan":      "nondeterministic_output request_policy:special",
+	"time":      "nondeterministic_output",
+	"touch":     "request_policy:multi_shard response_policy:agg_sum",
+	"ttl":       "nondeterministic_output",
+	"unlink":    "request_policy:multi_shard response_policy:agg_sum",
+	"wait":      "request_policy:all_shards response_policy:agg_min",
+}
+
 var (
 	table  []*Spec
 	byName = make(map[string]*Spec)
@@ -148,7 +174,8 @@ func init() {
 			Flags:    strings.Fields(r.flags),
 			FirstKey: r.keys[0], LastKey: r.keys[1], Step: r.keys[2],
 			Group: r.group, Since: r.since, Summary: r.summary,
-			Subcommands: strings.Fields(r.subs),
+			Subcommands: subcommands(r.subs),
+			Tips:        strings.Fields(tipsOf[r.name]),
 			Exec:        r.exec,
 		}
 		s.write = slices.Contains(s.Flags, "write")
@@ -158,6 +185,19 @@ func init() {
 		byName[s.Name] = s
 	}
 	slices.SortFunc(table, func(a, b *Spec) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// subcommands reads a row's: "get:-3 set:-4".
+func subcommands(row string) (out []Subcommand) {
+	for _, word := range strings.Fields(row) {
+		name, arity, _ := strings.Cut(word, ":")
+		n, err := strconv.Atoi(arity)
+		if err != nil {
+			panic("command: the table has no arity for " + word)
+		}
+		out = append(out, Subcommand{name, n})
+	}
+	return out
 }
 
 func (s *Spec) categories() []string {

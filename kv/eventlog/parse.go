@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strconv"
 	"time"
 )
@@ -70,6 +71,25 @@ func Parse(line []byte) (Event, error) {
 		ev.Attrs = all
 	}
 	return ev, nil
+}
+
+// ReadFile returns the events of a file that nobody writes any more, as a closed
+// Log or Tracer leaves it. It fails on a line that Parse does not take, so it is not
+// for the files of nodes that crashed.
+func ReadFile(path string) ([]Event, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var out []Event
+	for line := range bytes.Lines(text) {
+		ev, err := Parse(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		out = append(out, ev)
+	}
+	return out, nil
 }
 
 // fieldReader takes fields out of a decoded object and keeps the first error.

@@ -2,7 +2,10 @@ package eventlog
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -98,4 +101,22 @@ func FuzzLineRoundTrip(f *testing.F) {
 			t.Errorf("%q = %q became %v", k, value, ev.Attrs[k])
 		}
 	})
+}
+
+func TestReadFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.jsonl")
+	line := `{"t":"2024-05-06T07:08:09Z","level":"info","msg":"%s"}` + "\n"
+	text := fmt.Sprintf(line+line, "one", "two")
+	for _, c := range []struct {
+		text string
+		want int // events; 0: an error that names the file
+	}{{text, 2}, {text + `{"t":`, 0}} {
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		events, err := ReadFile(path)
+		if (err != nil) != (c.want == 0) || len(events) != c.want || err != nil && !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: %d events, %v", c.text, len(events), err)
+		}
+	}
 }

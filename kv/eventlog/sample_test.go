@@ -95,13 +95,7 @@ func TestALineIsDatedBack(t *testing.T) {
 
 // BenchmarkNotFollowed is what an entry costs that is not chosen.
 func BenchmarkNotFollowed(b *testing.B) {
-	tr, err := OpenTracer(Options{Path: b.TempDir() + "/trace.jsonl", Node: "n1"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer tr.Close()
-	tr.Follow(TraceTopics())
-	b.ReportAllocs()
+	tr := openForBenchmark(b)
 	for b.Loop() {
 		tr.Follows(TopicReplication, 33, 1)
 	}
@@ -109,15 +103,22 @@ func BenchmarkNotFollowed(b *testing.B) {
 
 // BenchmarkTraceLine is what a line costs its caller.
 func BenchmarkTraceLine(b *testing.B) {
-	tr, err := OpenTracer(Options{Path: b.TempDir() + "/trace.jsonl", Node: "n1"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer tr.Close()
-	tr.Follow(TraceTopics())
-	b.ReportAllocs()
+	tr := openForBenchmark(b)
 	for b.Loop() {
 		tr.Line(TopicReplication, "append sent", Place{Group: 1, Term: 7, Index: 123456}).Text("way", "sent").Uint("message", 99).
 			Text("peer", "n2").Uint("entries", 1).Uint("commit", 123455).Write()
 	}
+}
+
+// openForBenchmark returns a trace of all topics, which is closed at the benchmark's end.
+func openForBenchmark(b *testing.B) *Tracer {
+	b.Helper()
+	tr, err := OpenTracer(Options{Path: b.TempDir() + "/trace.jsonl", Node: "n1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { tr.Close() })
+	tr.Follow(TraceTopics())
+	b.ReportAllocs()
+	return tr
 }

@@ -1,8 +1,6 @@
 package eventlog
 
 import (
-	"bytes"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -22,13 +20,9 @@ func traced(t *testing.T, topics []string, fn func(*Tracer)) []Event {
 	if err := tracer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(path)
+	out, err := ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var out []Event
-	for line := range bytes.Lines(text) {
-		out = append(out, mustParse(t, string(line)))
 	}
 	return out
 }

@@ -1,9 +1,7 @@
 package group
 
 import (
-	"bytes"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -28,17 +26,9 @@ func tracedEntries(t *testing.T, fn func(*entryTrace)) []eventlog.Event {
 	if err := tracer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(path)
+	out, err := eventlog.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var out []eventlog.Event
-	for line := range bytes.Lines(text) {
-		e, err := eventlog.Parse(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, e)
 	}
 	return out
 }

@@ -89,11 +89,11 @@ func (n *Node) askHotKeys(ctx context.Context) []kv.HotKey {
 
 // hotKeys lists the keys that clients ask this node for most.
 func (n *Node) hotKeys() []kv.HotKey {
+	out := []kv.HotKey{} // in JSON a list, though an empty one
 	if n.redis == nil {
-		return nil
+		return out
 	}
 	n.redis.HotKeys.Fold(time.Now())
-	var out []kv.HotKey
 	for _, k := range n.redis.HotKeys.Top(hotKeys) {
 		out = append(out, kv.HotKey{Key: k.Key, Slot: shard.Slot([]byte(k.Key)), Node: n.config.ID, Ops: k.Rate})
 	}

@@ -74,3 +74,11 @@ func (n *Node) logFailure(what string, group uint32, err error) {
 	n.last[key] = err.Error()
 	n.log.Warn(what, "topic", "membership", "group", group, "error", err)
 }
+
+// complaint returns the reason that logFailure was last given for what is not so yet,
+// or "".
+func (n *Node) complaint(what string, group uint32) string {
+	n.complainMu.Lock()
+	defer n.complainMu.Unlock()
+	return n.last[fmt.Sprint(what, group)]
+}

@@ -65,6 +65,9 @@ func (n *Node) recorded(m *shard.Map) bool {
 // isMember tells whether the map has this node as it is.
 func (n *Node) isMember() bool { return sameNode(n.shardMap().Node(n.config.ID), n.info()) }
 
+// noPlace is what a node complains of until it has one.
+const noPlace = "no place in the cluster yet, trying on"
+
 // keepPlace sees to it that this node is recorded as it is, and has the replica of
 // group 0 that the map gives it. Then the map comes by itself, and tells the rest.
 func (n *Node) keepPlace(ctx context.Context) {
@@ -76,7 +79,7 @@ func (n *Node) keepPlace(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	n.logFailure("no place in the cluster yet, trying on", shard.Controller, err)
+	n.logFailure(noPlace, shard.Controller, err)
 	if err == nil && got.Replica != n.place.Load().Replica {
 		n.place.Store(&got)
 		n.nudge()

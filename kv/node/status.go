@@ -167,10 +167,10 @@ func (n *Node) Ready(ctx context.Context) error {
 	}
 	controller := n.group(shard.Controller)
 	if controller == nil {
-		return errStarting // or its replica here is being replaced
+		return n.notPlaced() // or its replica here is being replaced
 	}
 	if !sameNode(controller.State().Map().Node(n.config.ID), n.info()) {
-		return errNotMember
+		return n.notPlaced()
 	}
 	if err := controller.ReadIndex(ctx, group.Linearizable); err != nil {
 		return err
@@ -199,4 +199,11 @@ func (n *Node) Ready(ctx context.Context) error {
 	return nil
 }
 
-const errNotMember = kv.ReplyError("CLUSTERDOWN this node is not a member of its cluster yet; see its log")
+// notPlaced says why the node has no place in its cluster yet.
+func (n *Node) notPlaced() error {
+	why := n.complaint(noPlace, shard.Controller)
+	if why == "" {
+		why = errStarting.Error()
+	}
+	return kv.ReplyError("CLUSTERDOWN this node has no place in its cluster yet: " + why)
+}

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,9 +34,6 @@ func (c *conn) settings() []Field {
 func config(c *conn, a [][]byte) kv.Reply {
 	switch strings.ToLower(string(a[1])) {
 	case "get":
-		if len(a) < 3 {
-			return command.WrongArity("config|get").Reply()
-		}
 		out := kv.Reply{Kind: kv.Map}
 		for _, s := range c.settings() {
 			for _, pattern := range a[2:] {
@@ -46,7 +45,7 @@ func config(c *conn, a [][]byte) kv.Reply {
 		}
 		return out
 	case "set":
-		if len(a) < 4 || len(a)%2 != 0 {
+		if len(a)%2 != 0 {
 			return command.WrongArity("config|set").Reply()
 		}
 		for i := 2; i < len(a); i += 2 {
@@ -76,13 +75,12 @@ func (c *conn) refuseSetting(name, value string) kv.ReplyError {
 	return kv.ReplyError(fmt.Sprintf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", name))
 }
 
-func debug(c *conn, a [][]byte) kv.Reply {
-	return kv.ErrorReply(fmt.Sprintf("ERR DEBUG %s is refused: faults are not enabled on this node", strings.ToUpper(string(a[1]))))
-}
-
 func function(c *conn, a [][]byte) kv.Reply {
 	switch strings.ToLower(string(a[1])) {
 	case "flush":
+		if len(a) > 3 || len(a) == 3 && !is(a[2], "sync") && !is(a[2], "async") {
+			return kv.ErrorReply("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+		}
 		return kv.OK
 	case "list":
 		return kv.ArrayReply()
@@ -90,11 +88,24 @@ func function(c *conn, a [][]byte) kv.Reply {
 	return unknownSub(a)
 }
 
+// latency knows of no event that was slow, and so has none to forget.
+func latency(_ *conn, a [][]byte) kv.Reply {
+	if is(a[1], "reset") {
+		return kv.IntReply(0)
+	}
+	return kv.ArrayReply()
+}
+
 func emptyList(*conn, [][]byte) kv.Reply { return kv.ArrayReply() }
 
 func slowlog(c *conn, a [][]byte) kv.Reply {
 	switch strings.ToLower(string(a[1])) {
 	case "get":
+		if len(a) > 2 {
+			if n, err := strconv.ParseInt(string(a[2]), 10, 64); err != nil || n < -1 {
+				return kv.ErrorReply("ERR count should be greater than or equal to -1")
+			}
+		}
 		return kv.ArrayReply()
 	case "len":
 		return kv.IntReply(0)
@@ -118,18 +129,14 @@ func commandInfo(c *conn, a [][]byte) kv.Reply {
 	}
 	switch strings.ToLower(string(a[1])) {
 	case "count":
-		if len(a) != 2 {
-			return kv.ErrorReply("ERR wrong number of arguments for 'command|count' command")
-		}
 		return kv.IntReply(int64(len(command.All())))
 	case "list":
-		out := kv.Reply{Kind: kv.Array}
-		for _, spec := range command.All() {
-			out.Elems = append(out.Elems, kv.BulkString(spec.Name))
-		}
-		return out
+		return commandList(a[2:])
 	case "info":
-		out := kv.Reply{Kind: kv.Array, Elems: []kv.Reply{}}
+		if len(a) == 2 {
+			return commandInfo(c, a[:1])
+		}
+		out := kv.Reply{Kind: kv.Array}
 		for _, name := range a[2:] {
 			if spec := command.Lookup(name); spec != nil {
 				out.Elems = append(out.Elems, command.InfoReply(spec))
@@ -146,10 +153,34 @@ func commandInfo(c *conn, a [][]byte) kv.Reply {
 	return unknownSub(a)
 }
 
-func commandKeys(a [][]byte) kv.Reply {
-	if len(a) == 0 {
-		return command.WrongArity("command|getkeys").Reply()
+// commandList names all commands, or those that FILTERBY lets through.
+func commandList(filter [][]byte) kv.Reply {
+	wanted := func(*command.Spec) bool { return true }
+	switch {
+	case len(filter) == 0:
+	case len(filter) != 3 || !is(filter[0], "filterby"):
+		return kv.ErrorReply("ERR syntax error")
+	case is(filter[1], "module"):
+		wanted = func(*command.Spec) bool { return false } // there are none
+	case is(filter[1], "aclcat"):
+		category := "@" + strings.ToLower(string(filter[2]))
+		wanted = func(s *command.Spec) bool { return slices.Contains(s.Categories, category) }
+	case is(filter[1], "pattern"):
+		pattern := bytes.ToLower(filter[2])
+		wanted = func(s *command.Spec) bool { return command.Match(pattern, []byte(s.Name)) }
+	default:
+		return kv.ErrorReply("ERR syntax error")
 	}
+	out := kv.Reply{Kind: kv.Array}
+	for _, spec := range command.All() {
+		if wanted(spec) {
+			out.Elems = append(out.Elems, kv.BulkString(spec.Name))
+		}
+	}
+	return out
+}
+
+func commandKeys(a [][]byte) kv.Reply {
 	spec := command.Lookup(a[0])
 	switch {
 	case spec == nil:

@@ -26,46 +26,47 @@ func nodeID(name string) string {
 // may lead some groups and follow others, and most clients know one role a node.
 func cluster(c *conn, a [][]byte) kv.Reply {
 	t := c.server.node.Topology()
-	switch sub := strings.ToLower(string(a[1])); {
-	case sub == "slots":
+	switch strings.ToLower(string(a[1])) {
+	case "slots":
 		return clusterSlots(t)
-	case sub == "shards":
+	case "shards":
 		return clusterShards(t)
-	case sub == "nodes":
+	case "nodes":
 		return kv.Reply{Kind: kv.Verbatim, Str: []byte(clusterNodes(t))}
-	case sub == "info":
+	case "info":
 		return kv.Reply{Kind: kv.Verbatim, Str: []byte(clusterInfo(t))}
-	case sub == "myid" || sub == "myshardid":
+	case "myid", "myshardid":
 		return kv.BulkString(nodeID(t.Self))
-	case sub == "links":
+	case "links":
 		return kv.ArrayReply()
-	case (sub == "replicas" || sub == "slaves") && len(a) == 3:
-		return kv.ArrayReply()
-	case sub == "keyslot" && len(a) == 3:
+	case "replicas", "slaves":
+		return clusterReplicas(t, a[2])
+	case "keyslot":
 		return kv.IntReply(int64(shard.Slot(a[2])))
-	case sub == "countkeysinslot" && len(a) == 3:
+	case "countkeysinslot":
 		return c.keysInSlot(a[2], nil)
-	case sub == "getkeysinslot" && len(a) == 4:
+	case "getkeysinslot":
 		return c.keysInSlot(a[2], a[3])
-	case sub == "slot-stats":
+	case "slot-stats":
 		return c.slotStats(a)
-	case sub == "help":
-		return kv.ArrayReply(kv.SimpleReply("CLUSTER COUNTKEYSINSLOT | GETKEYSINSLOT | INFO | KEYSLOT | MYID | NODES | SHARDS | SLOT-STATS | SLOTS"))
 	}
 	return unknownSub(a)
 }
 
 // keysInSlot counts the keys of a slot, or lists some if limit is given.
 func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
-	slot, err := strconv.ParseUint(string(slotArg), 10, 16)
-	if err != nil || slot >= shard.Slots {
-		return kv.ErrorReply("ERR Invalid slot")
+	slot, err := strconv.ParseInt(string(slotArg), 10, 64)
+	limit := int64(0)
+	if err == nil && limitArg != nil {
+		limit, err = strconv.ParseInt(string(limitArg), 10, 64)
 	}
-	limit := 0
-	if limitArg != nil {
-		if limit, err = strconv.Atoi(string(limitArg)); err != nil || limit < 0 {
-			return kv.ErrorReply("ERR Invalid number of keys")
-		}
+	switch {
+	case err != nil:
+		return kv.ErrorReply("ERR value is not an integer or out of range")
+	case limitArg != nil && (slot < 0 || slot >= shard.Slots || limit < 0):
+		return kv.ErrorReply("ERR Invalid slot or number of keys")
+	case slot < 0 || slot >= shard.Slots:
+		return kv.ErrorReply("ERR Invalid slot")
 	}
 	route := c.server.node.Route(uint16(slot))
 	if !route.Leader {
@@ -84,7 +85,7 @@ func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
 		}
 		x.Store.AscendSlot(uint16(slot), func(key []byte, _ store.Item) bool {
 			out.Elems = append(out.Elems, kv.BulkReply(key))
-			return len(out.Elems) < limit
+			return int64(len(out.Elems)) < limit
 		})
 	})
 	switch {
@@ -94,6 +95,17 @@ func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
 		return kv.IntReply(int64(n))
 	}
 	return out
+}
+
+// clusterReplicas lists none: CLUSTER NODES, whose lines these would be, shows each
+// node as a master.
+func clusterReplicas(t Topology, id []byte) kv.Reply {
+	for _, n := range t.Nodes {
+		if nodeID(n.ID) == string(id) {
+			return kv.ArrayReply()
+		}
+	}
+	return kv.ErrorReply(fmt.Sprintf("ERR Unknown node %s", id))
 }
 
 func clusterSlots(t Topology) kv.Reply {
@@ -154,7 +166,7 @@ func (t Topology) nodesOf(s TopologyShard) (out []TopologyNode) {
 }
 
 func slotsNode(n TopologyNode) kv.Reply {
-	return kv.ArrayReply(kv.BulkString(n.Host), kv.IntReply(int64(n.Port)), kv.BulkString(nodeID(n.ID)), kv.ArrayReply())
+	return kv.ArrayReply(kv.BulkString(n.Host), kv.IntReply(int64(n.Port)), kv.BulkString(nodeID(n.ID)), kv.Reply{Kind: kv.Map})
 }
 
 func clusterShards(t Topology) kv.Reply {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/command"
 )
 
 // handler answers a command that the connection handles itself. Arity has been
@@ -38,7 +39,7 @@ func init() { // not a literal: handlers look at the table themselves
 		"info":         info,
 		"keys":         scanAll,
 		"lastsave":     func(c *conn, _ [][]byte) kv.Reply { return kv.IntReply(c.server.node.Info().LastSave) },
-		"latency":      emptyList,
+		"latency":      latency,
 		"lolwut":       lolwut,
 		"memory":       memory,
 		"module":       emptyList,
@@ -64,10 +65,8 @@ func init() { // not a literal: handlers look at the table themselves
 
 func always(r kv.Reply) handler { return func(*conn, [][]byte) kv.Reply { return r } }
 
-// unknownSub is Redis's error for a sub-command that does not exist.
-func unknownSub(args [][]byte) kv.Reply {
-	return kv.ErrorReply(fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", args[1], strings.ToUpper(string(args[0]))))
-}
+// unknownSub refuses a sub-command; those that the table does not have never get here.
+func unknownSub(args [][]byte) kv.Reply { return command.UnknownSubcommand(args).Reply() }
 
 func ping(c *conn, a [][]byte) kv.Reply {
 	switch len(a) {
@@ -204,9 +203,7 @@ func (c *conn) setName(name string) kv.ReplyError {
 }
 
 func client(c *conn, a [][]byte) kv.Reply {
-	sub := strings.ToLower(string(a[1]))
-	wrong := kv.ErrorReply(fmt.Sprintf("ERR wrong number of arguments for 'client|%s' command", sub))
-	switch sub {
+	switch sub := strings.ToLower(string(a[1])); sub {
 	case "id":
 		return kv.IntReply(int64(c.id))
 	case "getname":
@@ -217,26 +214,20 @@ func client(c *conn, a [][]byte) kv.Reply {
 		}
 		return kv.BulkString(c.name)
 	case "setname":
-		if len(a) != 3 {
-			return wrong
-		}
 		if err := c.setName(string(a[2])); err != "" {
 			return err.Reply()
 		}
 		return kv.OK
 	case "setinfo":
-		if len(a) != 4 {
-			return wrong
-		}
 		return c.setInfo(string(a[2]), string(a[3]))
 	case "list":
-		return kv.Reply{Kind: kv.Verbatim, Str: []byte(c.server.clientList())}
+		return c.server.clientList(a[2:])
 	case "info":
 		return kv.Reply{Kind: kv.Verbatim, Str: []byte(c.describe())}
 	case "kill":
 		return c.server.kill(c, a[2:])
 	case "no-evict", "no-touch", "reply":
-		if len(a) == 3 && (is(a[2], "on") || is(a[2], "off") && sub != "reply") {
+		if is(a[2], "on") || is(a[2], "off") && sub != "reply" {
 			return kv.OK
 		}
 		return kv.ErrorReply("ERR syntax error")
@@ -245,8 +236,6 @@ func client(c *conn, a [][]byte) kv.Reply {
 			return kv.OK
 		}
 		return kv.ErrorReply("ERR client-side caching is not supported; disable it in the client (rueidis: DisableCache)")
-	case "help":
-		return kv.ArrayReply(kv.SimpleReply("CLIENT GETNAME | ID | INFO | KILL | LIST | NO-EVICT | SETINFO | SETNAME"))
 	}
 	return unknownSub(a)
 }
@@ -281,14 +270,40 @@ func (c *conn) describe() string {
 		c.id, c.nc.RemoteAddr(), c.nc.LocalAddr(), c.name, int(time.Since(c.born).Seconds()), int(idle.Seconds()), last, c.libName, c.libVersion)
 }
 
-func (s *Server) clientList() string {
+// clientList serves CLIENT LIST, of a TYPE or of some IDs if that is asked for.
+func (s *Server) clientList(filter [][]byte) kv.Reply {
+	wanted := func(*conn) bool { return true }
+	switch {
+	case len(filter) == 2 && is(filter[0], "type"):
+		switch strings.ToLower(string(filter[1])) {
+		case "normal":
+		case "master", "replica", "slave", "pubsub":
+			wanted = func(*conn) bool { return false }
+		default:
+			return kv.ErrorReply(fmt.Sprintf("ERR Unknown client type '%s'", filter[1]))
+		}
+	case len(filter) > 1 && is(filter[0], "id"):
+		ids := make(map[int64]bool)
+		for _, arg := range filter[1:] {
+			id, err := strconv.ParseInt(string(arg), 10, 64)
+			if err != nil {
+				return kv.ErrorReply("ERR Invalid client ID")
+			}
+			ids[id] = true
+		}
+		wanted = func(c *conn) bool { return ids[int64(c.id)] }
+	case len(filter) > 0:
+		return kv.ErrorReply("ERR syntax error")
+	}
 	conns := s.list()
 	sort.Slice(conns, func(i, j int) bool { return conns[i].id < conns[j].id })
 	var b strings.Builder
 	for _, c := range conns {
-		b.WriteString(c.describe())
+		if wanted(c) {
+			b.WriteString(c.describe())
+		}
 	}
-	return b.String()
+	return kv.Reply{Kind: kv.Verbatim, Str: []byte(b.String())}
 }
 
 // kill closes connections by ID or ADDR.

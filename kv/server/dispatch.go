@@ -21,8 +21,9 @@ func (c *conn) dispatch(raw []byte) bool {
 	if !c.authenticated && spec.Name != "auth" && spec.Name != "hello" && spec.Name != "quit" && spec.Name != "reset" {
 		return c.refuse(spec, "NOAUTH Authentication required.")
 	}
-	if err := spec.CheckArity(len(args)); err != nil {
+	if err := spec.Check(args); err != nil {
 		return c.turn.settled() && c.refuse(spec, c.arityError(spec, err))
+	}
 	}
 	if c.multi.active && !controlsTransaction(spec) {
 		return c.enqueue(spec, args)
@@ -134,8 +135,11 @@ var prompt = map[string]bool{"ping": true, "echo": true, "readonly": true, "read
 // answer finds and runs the handler of a command.
 func (c *conn) answer(spec *command.Spec, args [][]byte) kv.Reply {
 	handler := handlers[spec.Name]
-	if handler == nil {
+	switch {
+	case handler == nil:
 		return command.UnknownCommand(args).Reply()
+	case len(spec.Subcommands) > 0 && len(args) == 2 && is(args[1], "help"):
+		return command.HelpReply(spec)
 	}
 	return handler(c, args)
 }

@@ -3,10 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/command"
 )
 
 // Faults carries out what RAFTKV.FAULT says. An error is a kv.ReplyError.
@@ -19,15 +22,15 @@ type Faults interface {
 // faultTimeout bounds an order about faults.
 const faultTimeout = 10 * time.Second
 
+// maxSleep bounds DEBUG SLEEP.
+const maxSleep = time.Hour
+
 // errFarFault refuses to break things for whoever comes from another machine.
 const errFarFault = kv.ReplyError("ERR faults are injected from this machine alone, unless the cluster has a password")
 
 func faults(c *conn, a [][]byte) kv.Reply {
-	if c.server.opts.Faults == nil {
-		return kv.ErrorReply("ERR faults are not enabled on this node")
-	}
-	if c.server.opts.Password == "" && !local(c.nc.RemoteAddr()) {
-		return errFarFault.Reply()
+	if err := c.mayBreak(); err != "" {
+		return err.Reply()
 	}
 	words := make([]string, len(a)-1)
 	for i, word := range a[1:] {
@@ -48,6 +51,40 @@ func faults(c *conn, a [][]byte) kv.Reply {
 		out.Elems = append(out.Elems, kv.BulkString(line))
 	}
 	return out
+}
+
+// mayBreak returns the error for who may not break things on purpose here.
+func (c *conn) mayBreak() kv.ReplyError {
+	switch {
+	case c.server.opts.Faults == nil:
+		return "ERR faults are not enabled on this node"
+	case c.server.opts.Password == "" && !local(c.nc.RemoteAddr()):
+		return errFarFault
+	}
+	return ""
+}
+
+// debug serves DEBUG SLEEP alone: the connection, and not the node as in Redis, does
+// nothing for so many seconds.
+func debug(c *conn, a [][]byte) kv.Reply {
+	if err := c.mayBreak(); err != "" {
+		return err.Reply()
+	}
+	if !is(a[1], "sleep") {
+		return unknownSub(a)
+	}
+	if len(a) != 3 {
+		return command.WrongArity("debug|sleep").Reply()
+	}
+	seconds, err := strconv.ParseFloat(string(a[2]), 64)
+	if err != nil || !(seconds >= 0 && seconds <= maxSleep.Seconds()) {
+		return kv.ErrorReply(fmt.Sprintf("ERR DEBUG SLEEP takes 0 to %g seconds", maxSleep.Seconds()))
+	}
+	select {
+	case <-time.After(time.Duration(seconds * float64(time.Second))):
+	case <-c.server.ctx.Done():
+	}
+	return kv.OK
 }
 
 // local tells whether an address is of this machine.

@@ -33,12 +33,6 @@ func (c *conn) onKey(key []byte, fn func(it store.Item, found bool) kv.Reply) kv
 
 func object(c *conn, a [][]byte) kv.Reply {
 	sub := strings.ToLower(string(a[1]))
-	if sub == "help" && len(a) == 2 {
-		return kv.ArrayReply(kv.SimpleReply("OBJECT ENCODING | FREQ | IDLETIME | REFCOUNT <key>"))
-	}
-	if len(a) != 3 || sub == "help" {
-		return kv.ErrorReply("ERR wrong number of arguments for 'object|" + sub + "' command")
-	}
 	return c.onKey(a[2], func(it store.Item, found bool) kv.Reply {
 		if !found {
 			return kv.Reply{}
@@ -93,8 +87,6 @@ func memory(c *conn, a [][]byte) kv.Reply {
 		}}
 	case "malloc-stats":
 		return kv.BulkString("not available")
-	case "help":
-		return kv.ArrayReply(kv.SimpleReply("MEMORY USAGE <key> | STATS | DOCTOR | PURGE"))
 	}
 	return unknownSub(a)
 }

@@ -1,11 +1,9 @@
 package transport
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,17 +26,9 @@ func openTrace(t *testing.T, node string) (*eventlog.Tracer, func() []eventlog.E
 		if err := tracer.Close(); err != nil {
 			t.Fatal(err)
 		}
-		text, err := os.ReadFile(path)
+		out, err := eventlog.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
-		}
-		var out []eventlog.Event
-		for line := range bytes.Lines(text) {
-			e, err := eventlog.Parse(line)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, e)
 		}
 		return out
 	}

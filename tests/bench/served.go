@@ -5,12 +5,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"raftkv/kv/ask"
 )
 
 // servedWindow is how long load is counted until it is compared.
@@ -85,7 +86,7 @@ func servedSince(ctx context.Context, r *raftkvCluster) ([]servedLoad, error) {
 
 // executed returns how many reads and writes of clients a node has executed.
 func executed(ctx context.Context, addr string) (total float64, err error) {
-	metrics, err := ask(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
+	metrics, err := ask.Question{Addr: addr, Path: "/metrics"}.Raw(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 	"raftkv/shard"
 )
 
@@ -142,35 +139,5 @@ func (r *raftkvCluster) call(ctx context.Context, method, path string, body, int
 	if err != nil {
 		return err
 	}
-	answer, err := ask(ctx, method, "http://"+list[0].HTTP+path, body)
-	if err != nil || into == nil {
-		return err
-	}
-	return json.Unmarshal(answer, into)
-}
-
-// ask makes a request and returns the body of its answer.
-func ask(ctx context.Context, method, url string, body any) ([]byte, error) {
-	var sent io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		sent = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, url, sent)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = errors.New(string(bytes.TrimSpace(answer)))
-	}
-	return answer, err
+	return ask.Question{Addr: list[0].HTTP, Method: method, Path: path, Body: body}.Into(ctx, into)
 }

@@ -85,7 +85,7 @@ func TestSlotStats(t *testing.T) {
 		"SLOTSRANGE a 1":                           "ERR Invalid or out of range slot",
 		"SLOTSRANGE 5 3":                           "ERR Start slot number 5 is greater than end slot number 3",
 		"SLOTSRANGE 5":                             "ERR unknown subcommand or wrong number of arguments for 'SLOT-STATS'. Try CLUSTER HELP.",
-		"":                                         "ERR unknown subcommand or wrong number of arguments for 'SLOT-STATS'. Try CLUSTER HELP.",
+		"":                                         "ERR wrong number of arguments for 'cluster|slot-stats' command",
 		"ORDERBY weight":                           "ERR Unrecognized sort metric for ORDERBY.",
 		"ORDERBY cpu-usec":                         "ERR Unrecognized sort metric for ORDERBY.", // it is not measured
 		"ORDERBY key-count LIMIT 0":                "ERR Limit has to lie in between 1 and 16384 (maximum number of slots).",

@@ -1,10 +1,9 @@
 package groups
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"raftkv/kv/ask"
 	"raftkv/shard"
 	"raftkv/tests/cluster"
 )
@@ -83,20 +83,12 @@ func TestDeadNodeIsReplacedAndComesBack(t *testing.T) {
 
 // mapOf returns the map of an epoch by a node.
 func mapOf(c *cluster.Cluster, node string, epoch uint64) (*shard.Map, error) {
-	url := "http://" + c.At(node).HTTP + "/v1/map"
+	path := "/v1/map"
 	if epoch > 0 {
-		url += fmt.Sprint("?epoch=", epoch)
+		path += fmt.Sprint("?epoch=", epoch)
 	}
-	response, err := http.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
 	m := new(shard.Map)
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", url, response.Status)
-	}
-	return m, json.NewDecoder(response.Body).Decode(m)
+	return m, ask.Question{Addr: c.At(node).HTTP, Path: path}.Into(context.Background(), m)
 }
 
 // replicasIn returns the ids of a node's replicas of the groups that own slots.

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 	"raftkv/tests/cluster"
 )
 
@@ -107,26 +105,7 @@ func (h *hosted) raftkv(t *testing.T, asked string, args ...string) string {
 func (h *hosted) get(id, path string, out any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.http(id)+path, nil)
-	if err != nil {
-		return err
-	}
-	request.SetBasicAuth("", password)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	switch {
-	case err != nil:
-		return err
-	case response.StatusCode != http.StatusOK:
-		return errors.New(strings.TrimSpace(string(body)))
-	case out == nil:
-		return nil
-	}
-	return json.Unmarshal(body, out)
+	return ask.Question{Addr: h.http(id), Path: path, Password: password}.Into(ctx, out)
 }
 
 // leader returns who leads group 1, as the nodes that are asked know it, and waits

@@ -2,6 +2,7 @@ package program
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,18 +23,31 @@ func (p person) args(command string) []string {
 	return append(strings.Fields(command), "--addr", p.addr)
 }
 
+// run gives a command, and again while the controller elects: nothing was done then,
+// and a busy machine loses leaders.
+func (p person) run(args []string) (out, errs string, code int) {
+	p.t.Helper()
+	cluster.Eventually(p.t, "an answer to raftkv "+strings.Join(args, " "), func() error {
+		if out, errs, code = run(p.t, args...); code == 1 && strings.Contains(errs, "CLUSTERDOWN") {
+			return errors.New(errs)
+		}
+		return nil
+	})
+	return out, errs, code
+}
+
 // ok gives a command that must succeed and say something.
 func (p person) ok(command, says string) {
 	p.t.Helper()
-	if out := ok(p.t, p.args(command)...); !strings.Contains(out, says) {
-		p.t.Errorf("raftkv %s says nothing of %q:\n%s", command, says, out)
+	if out, errs, code := p.run(p.args(command)); code != 0 || !strings.Contains(out, says) {
+		p.t.Errorf("raftkv %s: exit code %d, want 0 and %q\n%s%s", command, code, says, out, errs)
 	}
 }
 
 // refused gives a command that must fail and say why.
 func (p person) refused(command, says string) {
 	p.t.Helper()
-	if out, errs, code := run(p.t, p.args(command)...); code != 1 || !strings.Contains(errs, says) {
+	if out, errs, code := p.run(p.args(command)); code != 1 || !strings.Contains(errs, says) {
 		p.t.Errorf("raftkv %s: exit code %d, want 1 and %q\n%s%s", command, code, says, out, errs)
 	}
 }
@@ -41,7 +55,10 @@ func (p person) refused(command, says string) {
 // json gives a command with --json and reads what it prints.
 func (p person) json(command string, out any) {
 	p.t.Helper()
-	text := ok(p.t, append(p.args(command), "--json")...)
+	text, errs, code := p.run(append(p.args(command), "--json"))
+	if code != 0 {
+		p.t.Fatalf("raftkv %s --json: exit code %d\n%s", command, code, errs)
+	}
 	if err := json.Unmarshal([]byte(text), out); err != nil {
 		p.t.Fatalf("raftkv %s --json: %v\n%s", command, err, text)
 	}

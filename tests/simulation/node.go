@@ -199,13 +199,19 @@ func (p *process) fatal(err error) {
 	p.node.crash()
 }
 
+// takeProcess returns the process, if one runs, for the caller alone to end it.
+func (n *node) takeProcess() *process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.process
+	n.process = nil
+	return p
+}
+
 // crash ends the process at once, as a loss of power does. What it had going is
 // cleaned up in the background: nobody sees anything of it any more.
 func (n *node) crash() {
-	n.mu.Lock()
-	p := n.process
-	n.process = nil
-	n.mu.Unlock()
+	p := n.takeProcess()
 	if p == nil {
 		return
 	}
@@ -221,10 +227,7 @@ func (n *node) crash() {
 func (n *node) stop() {
 	n.turn <- struct{}{}
 	defer func() { <-n.turn }()
-	n.mu.Lock()
-	p := n.process
-	n.process = nil
-	n.mu.Unlock()
+	p := n.takeProcess()
 	if p == nil {
 		return
 	}

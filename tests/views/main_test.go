@@ -4,9 +4,7 @@ package views
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,23 +48,4 @@ func look(t *testing.T, args ...string) string {
 		t.Fatalf("logfilter %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
 	}
 	return out.String()
-}
-
-// order sends a request to a node's HTTP port.
-func order(method, url, body string) error {
-	request, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		var said bytes.Buffer
-		said.ReadFrom(response.Body)
-		return errors.New(said.String())
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 	"raftkv/tests/cluster"
 )
 
@@ -32,10 +34,15 @@ func setStage(t *testing.T) *stage {
 	return s
 }
 
-// order gives an order to a node that takes it.
+// order gives an order, with or without a body of JSON, to a node that takes it.
 func (s *stage) order(method, path, body string) (err error) {
+	q := ask.Question{Method: method, Path: path}
+	if body != "" {
+		q.Body = json.RawMessage(body)
+	}
 	for _, id := range s.IDs() {
-		if err = order(method, "http://"+s.At(id).HTTP+path, body); err == nil {
+		q.Addr = s.At(id).HTTP
+		if err = q.Into(s.t.Context(), nil); err == nil {
 			return nil
 		}
 	}
