@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,8 +23,9 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir  string
-	meta *walMeta
+	dir   string
+	meta  *walMeta
+	ahead *readAhead
 }
 
 func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
@@ -31,6 +33,7 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		return nil, err
 	}
 	s := &walStore{dir: dir, meta: &walMeta{dir: dir}}
+	s.ahead = &readAhead{dir: dir, segments: s.meta.segments}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
 			return err
@@ -51,11 +54,21 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		s.meta.Close()
 		return nil, err
 	}
+	s.ahead.end = s.lastOnDisk
+	s.ahead.tail.cut(s.lastOnDisk())
 	return s, nil
 }
 
 // Close closes what raft-wal 0.4.0 leaves open, too.
-func (s *walStore) Close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
+func (s *walStore) Close() error {
+	s.ahead.forget()
+	return errors.Join(s.WAL.Close(), s.meta.Close())
+}
+
+func (s *walStore) lastOnDisk() uint64 {
+	last, _ := s.WAL.LastIndex() // fails only when it is closed
+	return last
+}
 
 // Path returns the folder.
 func (s *walStore) Path() string { return s.dir }
@@ -64,7 +77,17 @@ func (s *walStore) StoreLogs(logs []*raft.Log) error {
 	return s.WAL.StoreLogs(wrap(logs))
 }
 
+// DeleteRange removes a prefix or a suffix of the log.
+func (s *walStore) DeleteRange(from, to uint64) error {
+	// Behind it, because a reader may have read ahead meanwhile.
+	defer s.ahead.forget()
+	return s.WAL.DeleteRange(from, to)
+}
+
 func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
+	if s.ahead.get(index, log) {
+		return nil
+	}
 	// raft-wal's decoder panics on some damaged bytes.
 	defer func() {
 		if r := recover(); r != nil {
@@ -79,18 +102,22 @@ func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
 	return err
 }
 
-// decodeFrame decodes the payload of an entry's frame.
+// decodeFrame decodes the payload of an entry's frame: a raft.Log as raft-wal
+// encodes it, and in its data our own (codec.go). log points into b.
 func decodeFrame(b []byte, log *raft.Log) (batch uint64, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+	// Index, term and type are in our header, too; so is the time behind the data.
+	for range 3 {
+		_, n := binary.Uvarint(b)
+		if n <= 0 {
+			return 0, fmt.Errorf("%w: a frame of an entry that makes no sense", ErrDamaged)
 		}
-	}()
-	var wrapped raft.Log
-	if err := new(wal.BinaryCodec).Decode(b, &wrapped); err != nil {
-		return 0, fmt.Errorf("%w: %v", ErrDamaged, err)
+		b = b[n:]
 	}
-	return decodeEntry(wrapped.Data, log)
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return 0, fmt.Errorf("%w: a frame of an entry that is longer than it says", ErrDamaged)
+	}
+	return decodeEntry(b[n:n+int(size):n+int(size)], log)
 }
 
 // checkTail looks for damage in the last segment that raft-wal would take for
@@ -118,13 +145,14 @@ func (s *walStore) checkTail() error {
 	}
 	tail := state.Segments[len(state.Segments)-1]
 	path := filepath.Join(s.dir, segmentName(tail))
-	b, err := os.ReadFile(path)
+	b, unmap, err := mapFile(path)
 	if errors.Is(err, os.ErrNotExist) && tail.SealTime.IsZero() {
 		return nil // a crash before the first append; raft-wal makes it anew
 	}
 	if err != nil {
 		return err
 	}
+	defer unmap()
 	if tail.SealTime.IsZero() && len(b) < int(tail.SizeLimit) {
 		return fmt.Errorf("%s: %w: it has %d bytes and was made with %d", path, ErrDamaged, len(b), tail.SizeLimit)
 	}
@@ -132,6 +160,7 @@ func (s *walStore) checkTail() error {
 	if batch, index := laterBatch(b[min(end, len(b)):], last); batch != 0 {
 		return fmt.Errorf("%s: %w: it can be read up to entry %d, but entry %d lies behind", path, ErrDamaged, last, index)
 	}
+	s.ahead.tail = tailOffsets{segment: tail.ID, base: tail.BaseIndex, frames: entryFrames(b)}
 	return nil
 }
 
@@ -187,10 +216,31 @@ func eachFrame(b []byte, fn func(at int, kind byte, payload []byte, next int) bo
 	}
 }
 
+// entryFrames returns where the frames of a segment's entries begin.
+func entryFrames(b []byte) (offsets []uint32) {
+	eachFrame(b, func(at int, kind byte, _ []byte, _ int) bool {
+		if kind == frameEntry {
+			offsets = append(offsets, uint32(at))
+		}
+		return true
+	})
+	return offsets
+}
+
+var zeros [4096]byte
+
 // laterBatch finds an intact entry that was appended later than the append
 // that begins behind last.
 func laterBatch(b []byte, last uint64) (batch, index uint64) {
 	for at := 0; at+frameHeader+codecHeader <= len(b); at += 8 {
+		if at%len(zeros) == 0 { // most of it has never been written
+			for at+len(zeros) <= len(b) && bytes.Equal(b[at:at+len(zeros)], zeros[:]) {
+				at += len(zeros)
+			}
+			if at+frameHeader+codecHeader > len(b) {
+				break
+			}
+		}
 		if b[at] != frameEntry {
 			continue
 		}
