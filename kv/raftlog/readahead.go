@@ -41,6 +41,10 @@ type readAhead struct {
 	end func() uint64
 	// tail knows where the entries of one unsealed segment lie.
 	tail tailOffsets
+	// reuse says that an entry is looked at before the next one is read, and no more
+	// afterwards: then one window is enough. Memory that was never used before costs
+	// more than what is read into it.
+	reuse bool
 
 	mu     sync.Mutex
 	last   uint64   // what was asked for last
@@ -48,7 +52,7 @@ type readAhead struct {
 	max    uint64   // the last entry of file; 0: it grows
 	next   uint64   // the entry whose frame is next; a frame of another kind may come before
 	from   int64    // where in file the window begins
-	window []byte   // entries point into it: it is never written again
+	window []byte   // entries point into it: unless reuse is set, it is never written again
 	at     int      // where in window the next frame begins
 	until  uint64   // the last entry that may be believed of what is in window
 	grow   int      // how much to read next
@@ -99,7 +103,10 @@ func (r *readAhead) drop() {
 	if r.file != nil {
 		r.file.Close()
 	}
-	r.file, r.window, r.at, r.next = nil, nil, 0, 0
+	r.file, r.at, r.next = nil, 0, 0
+	if r.window = r.window[:0]; !r.reuse {
+		r.window = nil
+	}
 }
 
 // seek goes to the entry at index.
@@ -123,7 +130,7 @@ func (r *readAhead) seek(index uint64) bool {
 		file.Close()
 		return false
 	}
-	r.file, r.from, r.window, r.at = file, at, nil, 0
+	r.file, r.from, r.at = file, at, 0
 	r.next, r.max, r.until, r.grow = index, 0, 0, leastWindow
 	if sealed {
 		r.max = segment.MaxIndex
@@ -194,9 +201,12 @@ func (r *readAhead) have(index uint64, bytes int) bool {
 	}
 	r.from += int64(r.at)
 	r.at = 0
-	fresh := make([]byte, max(r.grow, bytes))
-	n, _ := r.file.ReadAt(fresh, r.from) // short at the end of the file
-	r.window, r.until = fresh[:n], until
+	size := max(r.grow, bytes)
+	if !r.reuse || cap(r.window) < size {
+		r.window = make([]byte, size)
+	}
+	n, _ := r.file.ReadAt(r.window[:size], r.from) // short at the end of the file
+	r.window, r.until = r.window[:n], until
 	r.grow = min(2*r.grow, mostWindow)
 	return bytes <= n
 }

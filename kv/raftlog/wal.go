@@ -102,6 +102,25 @@ func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
 	return err
 }
 
+// each calls fn for the entries from..to, which must lie in the log. An entry is fn's
+// until it returns.
+func (s *walStore) each(from, to uint64, fn func(*raft.Log) error) error {
+	ahead := &readAhead{dir: s.dir, segments: s.meta.segments, end: s.lastOnDisk, tail: s.ahead.tail, reuse: true, last: from - 1}
+	defer ahead.forget()
+	var log raft.Log
+	for index := from; index <= to; index++ {
+		if !ahead.get(index, &log) {
+			if err := s.GetLog(index, &log); err != nil {
+				return fmt.Errorf("entry %d: %w", index, err)
+			}
+		}
+		if err := fn(&log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // decodeFrame decodes the payload of an entry's frame: a raft.Log as raft-wal
 // encodes it, and in its data our own (codec.go). log points into b.
 func decodeFrame(b []byte, log *raft.Log) (batch uint64, err error) {
