@@ -91,6 +91,7 @@ type Log struct {
 	cache    cache
 	voteTerm uint64 // of the vote that raft is about to write
 
+	pass      atomic.Pointer[pass] // while raft starts
 	space     space
 	closeOnce sync.Once
 	closed    atomic.Bool
@@ -202,6 +203,15 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 	l.mu.RUnlock()
 	if cached {
 		return nil
+	}
+	if p := l.pass.Load(); p != nil {
+		ok, on := p.get(index, out)
+		if !on {
+			l.pass.CompareAndSwap(p, nil)
+		}
+		if ok {
+			return nil
+		}
 	}
 	if err := l.entries.GetLog(index, out); err != nil {
 		if errors.Is(err, raft.ErrLogNotFound) {

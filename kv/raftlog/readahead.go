@@ -12,10 +12,11 @@ import (
 )
 
 // Bounds of one read of a segment file, in bytes. It begins small, since most logs
-// are, and doubles while it goes on.
+// are, and doubles while it goes on; what is read should be in the processor's cache
+// still when it is verified.
 const (
 	leastWindow = 64 << 10
-	mostWindow  = 1 << 20
+	mostWindow  = 256 << 10
 )
 
 // maxFrame is the largest entry that raft-wal takes, in bytes.

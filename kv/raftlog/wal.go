@@ -105,7 +105,7 @@ func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
 // each calls fn for the entries from..to, which must lie in the log. An entry is fn's
 // until it returns.
 func (s *walStore) each(from, to uint64, fn func(*raft.Log) error) error {
-	ahead := &readAhead{dir: s.dir, segments: s.meta.segments, end: s.lastOnDisk, tail: s.ahead.tail, reuse: true, last: from - 1}
+	ahead := s.reader(from - 1)
 	defer ahead.forget()
 	var log raft.Log
 	for index := from; index <= to; index++ {
@@ -119,6 +119,12 @@ func (s *walStore) each(from, to uint64, fn func(*raft.Log) error) error {
 		}
 	}
 	return nil
+}
+
+// reader reads the entries behind last, one after the other. Each is good until the
+// next one is read.
+func (s *walStore) reader(last uint64) *readAhead {
+	return &readAhead{dir: s.dir, segments: s.meta.segments, end: s.lastOnDisk, tail: s.ahead.tail, reuse: true, last: last}
 }
 
 // decodeFrame decodes the payload of an entry's frame: a raft.Log as raft-wal
