@@ -192,36 +192,6 @@ func (l *Log) SizeBytes() int64 {
 	return l.bytes
 }
 
-// GetLog reads an entry. Its Data must not be changed.
-func (l *Log) GetLog(index uint64, out *raft.Log) error {
-	l.mu.RLock()
-	if index < l.first || index > l.last || l.last == 0 {
-		l.mu.RUnlock()
-		return raft.ErrLogNotFound
-	}
-	cached := l.cache.get(index, out)
-	l.mu.RUnlock()
-	if cached {
-		return nil
-	}
-	if p := l.pass.Load(); p != nil {
-		ok, on := p.get(index, out)
-		if !on {
-			l.pass.CompareAndSwap(p, nil)
-		}
-		if ok {
-			return nil
-		}
-	}
-	if err := l.entries.GetLog(index, out); err != nil {
-		if errors.Is(err, raft.ErrLogNotFound) {
-			return err // compacted meanwhile
-		}
-		return fmt.Errorf("%s: entry %d: %w", l.entries.Path(), index, err)
-	}
-	return nil
-}
-
 // StoreLog appends one entry durably.
 func (l *Log) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 

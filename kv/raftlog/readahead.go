@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"sync"
 
@@ -93,7 +94,7 @@ func (r *readAhead) get(index uint64, log *raft.Log) bool {
 	return false
 }
 
-// forget drops what was read ahead, and is held back by nobody who reads.
+// forget drops what was read ahead.
 func (r *readAhead) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,6 +203,11 @@ func (r *readAhead) have(index uint64, bytes int) bool {
 	}
 	r.from += int64(r.at)
 	r.at = 0
+	if !r.reuse {
+		// Who applies what was read comes first: raft queues 128 batches, and with one
+		// processor it would read most of a log before any of it is applied.
+		runtime.Gosched()
+	}
 	size := max(r.grow, bytes)
 	if !r.reuse || cap(r.window) < size {
 		r.window = make([]byte, size)

@@ -28,7 +28,7 @@ type walStore struct {
 	ahead *readAhead
 }
 
-func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
+func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -61,6 +61,7 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 
 // Close closes what raft-wal 0.4.0 leaves open, too.
 func (s *walStore) Close() error {
+	s.settle()
 	s.ahead.forget()
 	return errors.Join(s.WAL.Close(), s.meta.Close())
 }
@@ -79,9 +80,20 @@ func (s *walStore) StoreLogs(logs []*raft.Log) error {
 
 // DeleteRange removes a prefix or a suffix of the log.
 func (s *walStore) DeleteRange(from, to uint64) error {
+	s.settle()
 	// Behind it, because a reader may have read ahead meanwhile.
 	defer s.ahead.forget()
 	return s.WAL.DeleteRange(from, to)
+}
+
+// settle waits until raft-wal has begun the segment behind one that is full, which it
+// does in the background. If entries are deleted or the log is closed meanwhile,
+// raft-wal 0.4.0 cannot append any more, because it takes another segment for the full
+// one, or the full one for the last. Appends wait for it, also one that is refused.
+func (s *walStore) settle() {
+	if last := s.lastOnDisk(); last > 0 {
+		s.WAL.StoreLogs([]*raft.Log{{Index: last}})
+	}
 }
 
 func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {

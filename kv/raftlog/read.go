@@ -1,10 +1,43 @@
 package raftlog
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/hashicorp/raft"
 )
+
+// GetLog reads an entry. Its Data must not be changed.
+func (l *Log) GetLog(index uint64, out *raft.Log) error {
+	l.mu.RLock()
+	if index < l.first || index > l.last || l.last == 0 {
+		l.mu.RUnlock()
+		return raft.ErrLogNotFound
+	}
+	cached := l.cache.get(index, out)
+	l.mu.RUnlock()
+	if cached {
+		return nil
+	}
+	if p := l.pass.Load(); p != nil {
+		ok, on := p.get(index, out)
+		if !on {
+			l.pass.CompareAndSwap(p, nil)
+		}
+		if ok {
+			return nil
+		}
+	}
+	if err := l.entries.GetLog(index, out); err != nil {
+		if errors.Is(err, raft.ErrLogNotFound) {
+			return err // compacted meanwhile
+		}
+		return fmt.Errorf("%s: entry %d: %w", l.entries.Path(), index, err)
+	}
+	return nil
+}
 
 // pass is raft's look through the log while it starts: NewRaft reads each entry
 // behind the snapshot once, in order, for changes of membership, before it starts any
@@ -33,8 +66,7 @@ func (p *pass) get(index uint64, log *raft.Log) (ok, on bool) {
 		return false, false
 	}
 	if log.Type == raft.LogConfiguration {
-		log.Data = append([]byte(nil), log.Data...)
-		log.Extensions = append([]byte(nil), log.Extensions...)
+		log.Data, log.Extensions = bytes.Clone(log.Data), bytes.Clone(log.Extensions)
 	}
 	if p.next++; p.next > p.last {
 		p.over()
