@@ -317,3 +317,62 @@ func TestDeleteBehindAFullSegment(t *testing.T) {
 		}
 	}
 }
+
+// A crash right behind an append that fills a segment, or in it: raft-wal 0.4.0 appends
+// nothing any more, unless what it has left undone is done.
+func TestCrashBehindAFullSegment(t *testing.T) {
+	for name, torn := range map[string]bool{"behind it": false, "in it": true} {
+		t.Run(name, func(t *testing.T) {
+			dir, saved := t.TempDir(), t.TempDir()
+			s := openSegments(t, dir, 64<<10)
+			store := func(s *walStore, index uint64, size int) {
+				t.Helper()
+				if err := s.StoreLogs([]*raft.Log{{Index: index, Term: 1, Data: bytes.Repeat([]byte{byte(index)}, size)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store(s, 1, 1000)
+			s.settle()
+			// The files as they are before raft-wal records the seal, and the segment as it is
+			// then.
+			meta, err := os.ReadFile(dir + "/wal-meta.db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			segments := s.meta.segments()
+			path := dir + "/" + segmentName(segments[len(segments)-1])
+			store(s, 2, 70_000)
+			s.Close()
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := uint64(2)
+			if torn {
+				b[2000] ^= 1 // in entry 2
+				last = 1
+			}
+			for name, content := range map[string][]byte{"wal-meta.db": meta, segmentName(segments[len(segments)-1]): b} {
+				if err := os.WriteFile(saved+"/"+name, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			for range 2 {
+				s = openSegments(t, saved, 64<<10)
+				if got := s.lastOnDisk(); got != last {
+					t.Fatalf("the log ends at %d, not %d", got, last)
+				}
+				last++
+				store(s, last, 10)
+				var log raft.Log
+				for i := uint64(1); i <= last; i++ {
+					if err := s.GetLog(i, &log); err != nil || log.Index != i || log.Data[0] != byte(i) {
+						t.Fatalf("entry %d: %v, %v", i, err, log.Index)
+					}
+				}
+				s.Close()
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ type walStore struct {
 	dir   string
 	meta  *walMeta
 	ahead *readAhead
+	full  bool // the last segment was full when it was opened (fullsegment.go)
 }
 
 func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error) {
@@ -43,12 +44,24 @@ func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error
 		if err := s.checkTail(); err != nil {
 			return err
 		}
-		var err error
-		s.WAL, err = wal.Open(dir,
-			wal.WithSegmentSize(segmentSize),
-			wal.WithMetaStore(s.meta),
-			wal.WithLogger(logger))
-		return err
+		open := func() (err error) {
+			s.WAL, err = wal.Open(dir,
+				wal.WithSegmentSize(segmentSize),
+				wal.WithMetaStore(s.meta),
+				wal.WithLogger(logger))
+			return err
+		}
+		if err := open(); err != nil || !s.full {
+			return err
+		}
+		last := s.lastOnDisk()
+		if err := s.WAL.Close(); err != nil {
+			return err
+		}
+		if err := s.meta.sealLast(last); err != nil {
+			return err
+		}
+		return open()
 	})
 	if err != nil {
 		s.meta.Close()
@@ -197,6 +210,7 @@ func (s *walStore) checkTail() error {
 	if batch, index := laterBatch(b[min(end, len(b)):], last); batch != 0 {
 		return fmt.Errorf("%s: %w: it can be read up to entry %d, but entry %d lies behind", path, ErrDamaged, last, index)
 	}
+	s.full = tail.SealTime.IsZero() && hasIndex(b)
 	s.ahead.tail = tailOffsets{segment: tail.ID, base: tail.BaseIndex, frames: entryFrames(b)}
 	return nil
 }
