@@ -58,6 +58,7 @@ type readAhead struct {
 	at     int      // where in window the next frame begins
 	until  uint64   // the last entry that may be believed of what is in window
 	grow   int      // how much to read next
+	fresh  bool     // a window was read for the entry that was asked for last
 }
 
 // tailOffsets tells where the frames of a segment's entries begin: those that were
@@ -76,22 +77,34 @@ func (t *tailOffsets) cut(last uint64) {
 // get reads the entry at index, which must lie in the log, and tells whether it
 // could. log.Data must not be changed.
 func (r *readAhead) get(index uint64, log *raft.Log) bool {
+	ok, fresh := r.look(index, log)
+	if fresh && !r.reuse {
+		// Who applies what was read comes first: raft queues 128 batches, and with one
+		// processor it would read most of a log before any of it is applied.
+		runtime.Gosched()
+	}
+	return ok
+}
+
+// look does what get says, and tells whether it has read a window for it.
+func (r *readAhead) look(index uint64, log *raft.Log) (ok, fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.fresh = false
 	follows := index == r.last+1
 	r.last = index
 	if r.file == nil || index != r.next {
 		r.drop()
 		if !follows || !r.seek(index) {
-			return false
+			return false, false
 		}
 	}
 	if r.read(index, log) {
 		r.next++
-		return true
+		return true, r.fresh
 	}
 	r.drop()
-	return false
+	return false, false
 }
 
 // forget drops what was read ahead.
@@ -203,17 +216,12 @@ func (r *readAhead) have(index uint64, bytes int) bool {
 	}
 	r.from += int64(r.at)
 	r.at = 0
-	if !r.reuse {
-		// Who applies what was read comes first: raft queues 128 batches, and with one
-		// processor it would read most of a log before any of it is applied.
-		runtime.Gosched()
-	}
 	size := max(r.grow, bytes)
 	if !r.reuse || cap(r.window) < size {
 		r.window = make([]byte, size)
 	}
 	n, _ := r.file.ReadAt(r.window[:size], r.from) // short at the end of the file
-	r.window, r.until = r.window[:n], until
+	r.window, r.until, r.fresh = r.window[:n], until, true
 	r.grow = min(2*r.grow, mostWindow)
 	return bytes <= n
 }
