@@ -173,7 +173,9 @@ func (g *Group) startRaft() error {
 	}
 	g.config.Transport.OnAck(g.acks.record)
 	g.config.Transport.OnDisk(g.log)
+	g.log.Starting(g.snapshots.Newest().Index)
 	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log, g.traceApplied}, g.log, g.log, g.snapshots, g.config.Transport)
+	g.log.Started()
 	if failure := g.fsm.Err(); failure != nil {
 		// Raft would go on with an older snapshot, past which the log may be compacted.
 		if g.raft != nil {

@@ -7,8 +7,8 @@ import "github.com/hashicorp/raft"
 // each; this one counts bytes.
 const cacheBytes = 8 << 20
 
-// startBytes is that bound while a node starts: raft reads the log twice more
-// after it was checked. The first append ends it.
+// startBytes is that bound while a node starts whose store reads each entry alone:
+// raft reads the log again after it was checked. The first append ends it.
 const startBytes = 64 << 20
 
 // cache holds the newest entries of the log, without gaps. Not safe for

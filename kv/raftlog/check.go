@@ -74,27 +74,52 @@ func (l *Log) Check(snapshot uint64) error {
 	return nil
 }
 
-// readAll verifies every entry and keeps the newest for raft, which reads them
-// next.
+// reader is an EntryStore that reads entries one after the other more cheaply than
+// GetLog does, which has to give each away.
+type reader interface {
+	// each calls fn for the entries from..to, which lie in the log. An entry is fn's
+	// until it returns.
+	each(from, to uint64, fn func(*raft.Log) error) error
+}
+
+var _ reader = (*walStore)(nil)
+
+// readAll verifies every entry.
 func (l *Log) readAll(first, last uint64) (size int64, err error) {
 	if last == 0 {
 		return 0, nil
 	}
+	index, term := first, uint64(0)
+	verify := func(log *raft.Log) error {
+		if log.Index != index || log.Term < term {
+			return fmt.Errorf("entry %d: %w: it says index %d and term %d, after term %d", index, ErrDamaged, log.Index, log.Term, term)
+		}
+		index, term = index+1, log.Term
+		size += int64(encodedSize(log))
+		return nil
+	}
+	if store, ok := l.entries.(reader); ok {
+		err = store.each(first, last, verify)
+		return size, err
+	}
+	err = l.readAndKeep(first, last, verify)
+	return size, err
+}
+
+// readAndKeep reads entries, and keeps the newest for raft, which reads them next.
+func (l *Log) readAndKeep(first, last uint64, verify func(*raft.Log) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cache.limit = startBytes
-	term := uint64(0)
 	for index := first; index <= last; index++ {
 		log := new(raft.Log)
 		if err := l.entries.GetLog(index, log); err != nil {
-			return 0, fmt.Errorf("entry %d: %w", index, err)
+			return fmt.Errorf("entry %d: %w", index, err)
 		}
-		if log.Index != index || log.Term < term {
-			return 0, fmt.Errorf("entry %d: %w: it says index %d and term %d, after term %d", index, ErrDamaged, log.Index, log.Term, term)
+		if err := verify(log); err != nil {
+			return err
 		}
-		term = log.Term
-		size += int64(encodedSize(log))
 		l.cache.add([]*raft.Log{log})
 	}
-	return size, nil
+	return nil
 }

@@ -91,6 +91,7 @@ type Log struct {
 	cache    cache
 	voteTerm uint64 // of the vote that raft is about to write
 
+	pass      atomic.Pointer[pass] // while raft starts
 	space     space
 	closeOnce sync.Once
 	closed    atomic.Bool
@@ -189,27 +190,6 @@ func (l *Log) SizeBytes() int64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.bytes
-}
-
-// GetLog reads an entry. Its Data must not be changed.
-func (l *Log) GetLog(index uint64, out *raft.Log) error {
-	l.mu.RLock()
-	if index < l.first || index > l.last || l.last == 0 {
-		l.mu.RUnlock()
-		return raft.ErrLogNotFound
-	}
-	cached := l.cache.get(index, out)
-	l.mu.RUnlock()
-	if cached {
-		return nil
-	}
-	if err := l.entries.GetLog(index, out); err != nil {
-		if errors.Is(err, raft.ErrLogNotFound) {
-			return err // compacted meanwhile
-		}
-		return fmt.Errorf("%s: entry %d: %w", l.entries.Path(), index, err)
-	}
-	return nil
 }
 
 // StoreLog appends one entry durably.

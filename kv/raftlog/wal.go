@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,15 +23,18 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir  string
-	meta *walMeta
+	dir   string
+	meta  *walMeta
+	ahead *readAhead
+	full  bool // the last segment was full when it was opened (fullsegment.go)
 }
 
-func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
+func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	s := &walStore{dir: dir, meta: &walMeta{dir: dir}}
+	s.ahead = &readAhead{dir: dir, segments: s.meta.segments}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
 			return err
@@ -40,22 +44,45 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		if err := s.checkTail(); err != nil {
 			return err
 		}
-		var err error
-		s.WAL, err = wal.Open(dir,
-			wal.WithSegmentSize(segmentSize),
-			wal.WithMetaStore(s.meta),
-			wal.WithLogger(logger))
-		return err
+		open := func() (err error) {
+			s.WAL, err = wal.Open(dir,
+				wal.WithSegmentSize(segmentSize),
+				wal.WithMetaStore(s.meta),
+				wal.WithLogger(logger))
+			return err
+		}
+		if err := open(); err != nil || !s.full {
+			return err
+		}
+		last := s.lastOnDisk()
+		if err := s.WAL.Close(); err != nil {
+			return err
+		}
+		if err := s.meta.sealLast(last); err != nil {
+			return err
+		}
+		return open()
 	})
 	if err != nil {
 		s.meta.Close()
 		return nil, err
 	}
+	s.ahead.end = s.lastOnDisk
+	s.ahead.tail.cut(s.lastOnDisk())
 	return s, nil
 }
 
 // Close closes what raft-wal 0.4.0 leaves open, too.
-func (s *walStore) Close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
+func (s *walStore) Close() error {
+	s.settle()
+	s.ahead.forget()
+	return errors.Join(s.WAL.Close(), s.meta.Close())
+}
+
+func (s *walStore) lastOnDisk() uint64 {
+	last, _ := s.WAL.LastIndex() // fails only when it is closed
+	return last
+}
 
 // Path returns the folder.
 func (s *walStore) Path() string { return s.dir }
@@ -64,7 +91,28 @@ func (s *walStore) StoreLogs(logs []*raft.Log) error {
 	return s.WAL.StoreLogs(wrap(logs))
 }
 
+// DeleteRange removes a prefix or a suffix of the log.
+func (s *walStore) DeleteRange(from, to uint64) error {
+	s.settle()
+	// Behind it, because a reader may have read ahead meanwhile.
+	defer s.ahead.forget()
+	return s.WAL.DeleteRange(from, to)
+}
+
+// settle waits until raft-wal has begun the segment behind one that is full, which it
+// does in the background. If entries are deleted or the log is closed meanwhile,
+// raft-wal 0.4.0 cannot append any more, because it takes another segment for the full
+// one, or the full one for the last. Appends wait for it, also one that is refused.
+func (s *walStore) settle() {
+	if last := s.lastOnDisk(); last > 0 {
+		s.WAL.StoreLogs([]*raft.Log{{Index: last}})
+	}
+}
+
 func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
+	if s.ahead.get(index, log) {
+		return nil
+	}
 	// raft-wal's decoder panics on some damaged bytes.
 	defer func() {
 		if r := recover(); r != nil {
@@ -79,18 +127,47 @@ func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
 	return err
 }
 
-// decodeFrame decodes the payload of an entry's frame.
-func decodeFrame(b []byte, log *raft.Log) (batch uint64, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+// each calls fn for the entries from..to, which must lie in the log. An entry is fn's
+// until it returns.
+func (s *walStore) each(from, to uint64, fn func(*raft.Log) error) error {
+	ahead := s.reader(from - 1)
+	defer ahead.forget()
+	var log raft.Log
+	for index := from; index <= to; index++ {
+		if !ahead.get(index, &log) {
+			if err := s.GetLog(index, &log); err != nil {
+				return fmt.Errorf("entry %d: %w", index, err)
+			}
 		}
-	}()
-	var wrapped raft.Log
-	if err := new(wal.BinaryCodec).Decode(b, &wrapped); err != nil {
-		return 0, fmt.Errorf("%w: %v", ErrDamaged, err)
+		if err := fn(&log); err != nil {
+			return err
+		}
 	}
-	return decodeEntry(wrapped.Data, log)
+	return nil
+}
+
+// reader reads the entries behind last, one after the other. Each is good until the
+// next one is read.
+func (s *walStore) reader(last uint64) *readAhead {
+	return &readAhead{dir: s.dir, segments: s.meta.segments, end: s.lastOnDisk, tail: s.ahead.tail, reuse: true, last: last}
+}
+
+// decodeFrame decodes the payload of an entry's frame: a raft.Log as raft-wal
+// encodes it, and in its data our own (codec.go). log points into b.
+func decodeFrame(b []byte, log *raft.Log) (batch uint64, err error) {
+	// Index, term and type are in our header, too; so is the time behind the data.
+	for range 3 {
+		_, n := binary.Uvarint(b)
+		if n <= 0 {
+			return 0, fmt.Errorf("%w: a frame of an entry that makes no sense", ErrDamaged)
+		}
+		b = b[n:]
+	}
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return 0, fmt.Errorf("%w: a frame of an entry that is longer than it says", ErrDamaged)
+	}
+	return decodeEntry(b[n:n+int(size):n+int(size)], log)
 }
 
 // checkTail looks for damage in the last segment that raft-wal would take for
@@ -118,13 +195,14 @@ func (s *walStore) checkTail() error {
 	}
 	tail := state.Segments[len(state.Segments)-1]
 	path := filepath.Join(s.dir, segmentName(tail))
-	b, err := os.ReadFile(path)
+	b, unmap, err := mapFile(path)
 	if errors.Is(err, os.ErrNotExist) && tail.SealTime.IsZero() {
 		return nil // a crash before the first append; raft-wal makes it anew
 	}
 	if err != nil {
 		return err
 	}
+	defer unmap()
 	if tail.SealTime.IsZero() && len(b) < int(tail.SizeLimit) {
 		return fmt.Errorf("%s: %w: it has %d bytes and was made with %d", path, ErrDamaged, len(b), tail.SizeLimit)
 	}
@@ -132,6 +210,8 @@ func (s *walStore) checkTail() error {
 	if batch, index := laterBatch(b[min(end, len(b)):], last); batch != 0 {
 		return fmt.Errorf("%s: %w: it can be read up to entry %d, but entry %d lies behind", path, ErrDamaged, last, index)
 	}
+	s.full = tail.SealTime.IsZero() && hasIndex(b)
+	s.ahead.tail = tailOffsets{segment: tail.ID, base: tail.BaseIndex, frames: entryFrames(b)}
 	return nil
 }
 
@@ -187,10 +267,31 @@ func eachFrame(b []byte, fn func(at int, kind byte, payload []byte, next int) bo
 	}
 }
 
+// entryFrames returns where the frames of a segment's entries begin.
+func entryFrames(b []byte) (offsets []uint32) {
+	eachFrame(b, func(at int, kind byte, _ []byte, _ int) bool {
+		if kind == frameEntry {
+			offsets = append(offsets, uint32(at))
+		}
+		return true
+	})
+	return offsets
+}
+
+var zeros [4096]byte
+
 // laterBatch finds an intact entry that was appended later than the append
 // that begins behind last.
 func laterBatch(b []byte, last uint64) (batch, index uint64) {
 	for at := 0; at+frameHeader+codecHeader <= len(b); at += 8 {
+		if at%len(zeros) == 0 { // most of it has never been written
+			for at+len(zeros) <= len(b) && bytes.Equal(b[at:at+len(zeros)], zeros[:]) {
+				at += len(zeros)
+			}
+			if at+frameHeader+codecHeader > len(b) {
+				break
+			}
+		}
 		if b[at] != frameEntry {
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft-wal/metadb"
 	"github.com/hashicorp/raft-wal/types"
@@ -24,9 +26,21 @@ type walMeta struct {
 	metadb.BoltMetaDB
 	dir     string
 	indexes map[uint64]uint64 // where the index begins, by segment id
+	newest  atomic.Pointer[[]types.SegmentInfo]
 }
 
 var _ types.MetaStore = (*walMeta)(nil)
+
+// Load reads what is recorded.
+func (m *walMeta) Load(dir string) (types.PersistentState, error) {
+	state, err := m.BoltMetaDB.Load(dir)
+	m.newest.Store(&state.Segments)
+	return state, err
+}
+
+// segments returns the segments that the log consists of, by index. They must not
+// be changed.
+func (m *walMeta) segments() []types.SegmentInfo { return *m.newest.Load() }
 
 // CommitState records the segments durably. raft-wal calls it from one goroutine
 // at a time.
@@ -49,7 +63,12 @@ func (m *walMeta) CommitState(state types.PersistentState) error {
 		}
 		s.IndexStart = start
 	}
-	return m.BoltMetaDB.CommitState(state)
+	if err := m.BoltMetaDB.CommitState(state); err != nil {
+		return err
+	}
+	segments := slices.Clone(state.Segments)
+	m.newest.Store(&segments)
+	return nil
 }
 
 // writeIndex appends the offsets of a segment's entries to its file and returns
@@ -60,12 +79,9 @@ func writeIndex(path string, s types.SegmentInfo) (start uint64, err error) {
 		return 0, err
 	}
 	var index []byte
-	eachFrame(b, func(at int, kind byte, _ []byte, _ int) bool {
-		if kind == frameEntry {
-			index = binary.LittleEndian.AppendUint32(index, uint32(at))
-		}
-		return true
-	})
+	for _, at := range entryFrames(b) {
+		index = binary.LittleEndian.AppendUint32(index, at)
+	}
 	if entries := s.MaxIndex - s.BaseIndex + 1; uint64(len(index)/4) < entries {
 		return 0, fmt.Errorf("%s: %w: it has %d entries, not %d", path, ErrDamaged, len(index)/4, entries)
 	}
