@@ -24,7 +24,6 @@ func (c *conn) dispatch(raw []byte) bool {
 	if err := spec.Check(args); err != nil {
 		return c.turn.settled() && c.refuse(spec, c.arityError(spec, err))
 	}
-	}
 	if c.multi.active && !controlsTransaction(spec) {
 		return c.enqueue(spec, args)
 	}
