@@ -107,7 +107,7 @@ func (t *Timeline) change(x reign.Reign) {
 	}
 	fmt.Fprintf(t.out, "  %s ", t.dim(t.clock(x.From)))
 	t.bold("▶ ")
-	fmt.Fprintf(t.out, "%s leads%s for %s%s", t.node(x.Node), term(x.Term), shortSpan(time.Duration(x.To-x.From)), during(x))
+	fmt.Fprintf(t.out, "%s leads%s for %s%s", t.node(x.Node), inTerm(x.Term), shortSpan(time.Duration(x.To-x.From)), during(x))
 	if x.Cause != "" {
 		fmt.Fprintf(t.out, ": %s", t.colourOf(yellow, safe(x.Cause)))
 	}
@@ -197,7 +197,7 @@ func (t *Timeline) node(name string) string {
 
 func safe(text string) string { return string(appendSafe(nil, text)) }
 
-func term(n uint64) string {
+func inTerm(n uint64) string {
 	if n == 0 {
 		return ""
 	}
