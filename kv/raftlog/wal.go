@@ -22,15 +22,16 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir  string
-	meta *walMeta
+	dir      string
+	meta     *walMeta
+	segments *segments
 }
 
 func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &walStore{dir: dir, meta: &walMeta{dir: dir}}
+	s := &walStore{dir: dir, meta: &walMeta{dir: dir}, segments: openSegments(dir, logger)}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
 			return err
@@ -44,10 +45,12 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 		s.WAL, err = wal.Open(dir,
 			wal.WithSegmentSize(segmentSize),
 			wal.WithMetaStore(s.meta),
+			wal.WithSegmentFiler(s.segments),
 			wal.WithLogger(logger))
 		return err
 	})
 	if err != nil {
+		s.segments.close()
 		s.meta.Close()
 		return nil, err
 	}
@@ -55,13 +58,34 @@ func openWAL(dir string, logger hclog.Logger) (*walStore, error) {
 }
 
 // Close closes what raft-wal 0.4.0 leaves open, too.
-func (s *walStore) Close() error { return errors.Join(s.WAL.Close(), s.meta.Close()) }
+func (s *walStore) Close() error {
+	err := s.WAL.Close()
+	s.segments.close()
+	return errors.Join(err, s.meta.Close())
+}
 
 // Path returns the folder.
 func (s *walStore) Path() string { return s.dir }
 
 func (s *walStore) StoreLogs(logs []*raft.Log) error {
 	return s.WAL.StoreLogs(wrap(logs))
+}
+
+// DeleteRange removes a prefix at once but for its files, which go by and by. Those of
+// a suffix are gone: whoever reads the folder must not find them beside what is
+// written in their place.
+func (s *walStore) DeleteRange(min, max uint64) error {
+	last, err := s.WAL.LastIndex()
+	if err != nil {
+		return err
+	}
+	if err := s.WAL.DeleteRange(min, max); err != nil {
+		return err
+	}
+	if max >= last {
+		s.segments.settle()
+	}
+	return nil
 }
 
 func (s *walStore) GetLog(index uint64, log *raft.Log) (err error) {
