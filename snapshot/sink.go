@@ -123,19 +123,28 @@ func (k *sink) publish() error {
 	if err := syncDir(k.tmp); err != nil {
 		return err
 	}
-	s := k.store
+	gone, err := k.store.admit(k)
+	for _, dir := range gone {
+		err = errors.Join(err, remove(dir, k.store.opts.removeStep))
+	}
+	return err
+}
+
+// admit makes the snapshot of a sink, which is whole and on disk, the newest one. It
+// returns the folders of those that it replaces.
+func (s *Store) admit(k *sink) (gone []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	final := filepath.Join(s.dir, k.meta.Raft.ID)
 	if _, err := os.Stat(final); err == nil {
 		// The same state again. Replacing it is not atomic, and needless.
-		return os.RemoveAll(k.tmp)
+		return []string{k.tmp}, nil
 	}
 	if err := os.Rename(k.tmp, final); err != nil {
-		return err
+		return nil, err
 	}
 	if err := syncDir(s.dir); err != nil {
-		return err
+		return nil, err
 	}
 	if k.meta.Raft.Index >= s.newest.Index {
 		s.newest = s.info(k.meta)

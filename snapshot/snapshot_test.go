@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -230,6 +231,54 @@ func TestStore(t *testing.T) {
 		}
 		if left, _ := filepath.Glob(filepath.Join(dir, "*"+tmpSuffix)); len(left) != 0 {
 			t.Fatalf("left behind: %v", left)
+		}
+	}
+}
+
+// A snapshot that is being sent to a follower is read to its end, whatever
+// replaces it; of others nothing is left.
+func TestReplacedWhileItIsRead(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenStore(dir, StoreOptions{Retain: 1, removeStep: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := take(t, s, 10, closeSink)
+	_, r, err := s.Open(read.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range []uint64{20, 30} {
+		take(t, s, index, closeSink)
+	}
+	if _, _, err := Read(r, newContent()); err != nil {
+		t.Errorf("the snapshot that was replaced: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// A large state goes in pieces, a small one at once, one that is damaged as well.
+func TestRemove(t *testing.T) {
+	for _, size := range []int64{-1, 0, 1, removeStep, removeStep + 1, 5 * removeStep} {
+		dir := filepath.Join(t.TempDir(), "gone")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if path := filepath.Join(dir, stateFile); size >= 0 {
+			if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := remove(dir, removeStep); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes: the folder is there: %v", size, err)
 		}
 	}
 }

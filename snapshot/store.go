@@ -25,8 +25,9 @@ type Store struct {
 	dir  string
 	opts StoreOptions
 
-	mu     sync.Mutex
+	mu     sync.Mutex // not held while files are written or removed
 	newest Info
+	open   map[string]int // who reads a snapshot, by its id
 }
 
 var _ raft.SnapshotStore = (*Store)(nil)
@@ -34,6 +35,8 @@ var _ raft.SnapshotStore = (*Store)(nil)
 // StoreOptions configure a Store.
 type StoreOptions struct {
 	Retain int // how many snapshots to keep; 0: 2
+	// removeStep is how many bytes of a snapshot are removed at once; 0: 16 MiB.
+	removeStep int64
 }
 
 // Info describes a snapshot in a store.
@@ -88,6 +91,9 @@ func OpenStore(dir string, opts StoreOptions) (*Store, error) {
 	if opts.Retain == 0 {
 		opts.Retain = 2
 	}
+	if opts.removeStep == 0 {
+		opts.removeStep = removeStep
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -100,7 +106,7 @@ func OpenStore(dir string, opts StoreOptions) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{dir: dir, opts: opts}
+	s := &Store{dir: dir, opts: opts, open: make(map[string]int)}
 	names, err := s.names()
 	if err != nil || len(names) == 0 {
 		return s, err
@@ -199,11 +205,14 @@ func (s *Store) List() ([]*raft.SnapshotMeta, error) {
 	return out, nil
 }
 
-// Open returns a snapshot for reading.
+// Open returns a snapshot for reading, which must be closed. It may be replaced
+// meanwhile, and stays whole.
 func (s *Store) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if id != filepath.Base(id) {
 		return nil, nil, fmt.Errorf("snapshot id %q", id)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	m, err := s.load(id)
 	if err != nil {
 		return nil, nil, err
@@ -212,24 +221,72 @@ func (s *Store) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &m.Raft, f, nil
+	s.open[id]++
+	return &m.Raft, &reading{File: f, store: s, id: id}, nil
 }
 
-// reap removes all but the newest snapshots.
-func (s *Store) reap() error {
+// reading is a snapshot that somebody reads.
+type reading struct {
+	*os.File
+	store *Store
+	id    string
+	once  sync.Once
+}
+
+func (r *reading) Close() error {
+	r.once.Do(func() {
+		r.store.mu.Lock()
+		defer r.store.mu.Unlock()
+		if r.store.open[r.id]--; r.store.open[r.id] == 0 {
+			delete(r.store.open, r.id)
+		}
+	})
+	return r.File.Close()
+}
+
+// reap takes all but the newest snapshots off the list, and returns where those lie
+// now that are to be removed: what a crash leaves of them, the next start removes. It
+// must be called with mu held.
+func (s *Store) reap() (gone []string, err error) {
 	names, err := s.names()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range names[min(s.opts.Retain, len(names)):] {
-		// The rename takes it off the list at once, whatever a crash leaves.
-		gone := filepath.Join(s.dir, n+tmpSuffix)
-		if err := os.Rename(filepath.Join(s.dir, n), gone); err != nil {
-			return err
+		to := filepath.Join(s.dir, n+tmpSuffix)
+		if err := os.Rename(filepath.Join(s.dir, n), to); err != nil {
+			return gone, err
 		}
-		if err := os.RemoveAll(gone); err != nil {
-			return err
+		if s.open[n] > 0 {
+			// Its bytes go when its last reader closes it.
+			if err := os.RemoveAll(to); err != nil {
+				return gone, err
+			}
+			continue
 		}
+		gone = append(gone, to)
 	}
-	return nil
+	return gone, nil
+}
+
+// removeStep is small, because to free 400 MiB takes ext4 150 ms, and the log's flushes
+// wait for its journal, and for the disk, which is told of what is free.
+const removeStep = 16 << 20
+
+// remove removes a snapshot's folder, the state piece by piece from its end. It
+// rests after each piece as long as that took.
+func remove(dir string, step int64) error {
+	path := filepath.Join(dir, stateFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return os.RemoveAll(dir) // what is missing needs no pieces
+	}
+	for size := info.Size() - step; size > 0; size -= step {
+		start := time.Now()
+		if err := os.Truncate(path, size); err != nil {
+			return err
+		}
+		time.Sleep(time.Since(start))
+	}
+	return os.RemoveAll(dir)
 }

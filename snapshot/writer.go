@@ -15,7 +15,7 @@ import (
 // check it with Close.
 type Writer struct {
 	w      io.Writer
-	pace   func(bytes int)
+	pace   func()
 	hash   *xxhash.Digest
 	footer Footer
 
@@ -27,10 +27,9 @@ type Writer struct {
 	err       error
 }
 
-// NewWriter begins a snapshot on w. pace, if set, is called after each block
-// with its size before compression, and may sleep to leave the machine to
-// others. meta is JSON.
-func NewWriter(w io.Writer, header Header, meta []byte, pace func(bytes int)) *Writer {
+// NewWriter begins a snapshot on w. pace, if set, is called after each block,
+// and may sleep to leave the machine to others. meta is JSON.
+func NewWriter(w io.Writer, header Header, meta []byte, pace func()) *Writer {
 	s := &Writer{w: w, pace: pace, hash: xxhash.New(), slot: -1}
 	header.Format = format
 	head, err := json.Marshal(header)
@@ -122,7 +121,7 @@ func (s *Writer) block(kind, partition byte, payload []byte) {
 	s.write(payload)
 	s.footer.Blocks++
 	if s.pace != nil {
-		s.pace(int(b.raw))
+		s.pace()
 	}
 }
 

@@ -93,10 +93,10 @@ func TestDigest(t *testing.T) {
 // A digest may be taken while raft takes a snapshot: each image rests by itself.
 func TestImagesArePacedApart(t *testing.T) {
 	var paces atomic.Int64
-	f := New(Options{Group: 1, SnapshotPace: func() func(int) {
+	f := New(Options{Group: 1, SnapshotPace: func() func() {
 		paces.Add(1)
 		blocks := 0 // shared by two images it would be a race
-		return func(int) { blocks++ }
+		return func() { blocks++ }
 	}})
 	var writing sync.WaitGroup
 	for range 2 {

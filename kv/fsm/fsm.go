@@ -26,9 +26,9 @@ type Options struct {
 	Group   uint32
 	Cluster string // id of the cluster, for snapshots
 	// SnapshotPace, if set, returns what is called while one image of the state is
-	// written, with the number of bytes of each block; that may sleep to leave room
-	// for traffic. Several images may be written at a time.
-	SnapshotPace func() func(bytes int)
+	// written, after each block; that may sleep to leave room for traffic. Several
+	// images may be written at a time.
+	SnapshotPace func() func()
 	// Applied, if set, is called after each entry with the commands that it
 	// held and how long it took. It must be quick.
 	Applied func(commands, bytes int, took time.Duration)

@@ -23,7 +23,7 @@ type image struct {
 	meta     describe
 	view     *store.View
 	sessions *sessions
-	pace     func(bytes int)
+	pace     func()
 }
 
 var _ raft.FSMSnapshot = (*image)(nil)

@@ -66,8 +66,6 @@ type Group struct {
 	publish  chan struct{}         // has room for one, see Publish
 	snapping atomic.Bool
 
-	lastEntry atomic.Int64 // when an entry was applied last, ms since the Unix epoch
-
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	pulse      *pulse.Pulse
@@ -104,8 +102,8 @@ func Open(config Config) (_ *Group, err error) {
 	g.fsm = fsm.New(fsm.Options{
 		Group:        config.ID,
 		Cluster:      config.Cluster,
-		SnapshotPace: g.newPace,
-		Applied:      g.applied,
+		SnapshotPace: newPace,
+		Applied:      config.Observe.Applied,
 		Fatal:        g.fatal,
 		MapChanged:   config.MapChanged,
 		GateChanged:  config.GateChanged,
@@ -273,13 +271,6 @@ func (g *Group) State() *fsm.FSM { return g.fsm }
 
 // Quorum returns how many voters make a quorum.
 func (g *Group) Quorum() int { return len(g.voters())/2 + 1 }
-
-func (g *Group) applied(commands, bytes int, took time.Duration) {
-	g.lastEntry.Store(time.Now().UnixMilli())
-	if g.config.Observe.Applied != nil {
-		g.config.Observe.Applied(commands, bytes, took)
-	}
-}
 
 // writeRefused is the definite error for a log that takes no entries now.
 func writeRefused(err error) kv.ReplyError {

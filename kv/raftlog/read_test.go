@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func openSegments(t rapid.TB, dir string, size int) *walStore {
+func openOfSegments(t rapid.TB, dir string, size int) *walStore {
 	t.Helper()
 	s, err := openWAL(dir, size, hclog.NewNullLogger())
 	if err != nil {
@@ -44,7 +44,7 @@ func TestReadAheadModel(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		const size = 128 << 10 // of a segment
-		s := openSegments(t, dir, size)
+		s := openOfSegments(t, dir, size)
 		defer func() { s.Close() }()
 		model := make(map[uint64]string)
 		first, last, term := uint64(1), uint64(0), uint64(1)
@@ -93,7 +93,7 @@ func TestReadAheadModel(t *testing.T) {
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
-				s = openSegments(t, dir, size)
+				s = openOfSegments(t, dir, size)
 			case 5: // some in a row
 				if last >= first {
 					from := rapid.Uint64Range(first, last).Draw(t, "from")
@@ -124,7 +124,7 @@ func TestReadAheadModel(t *testing.T) {
 // A node that starts reads its whole log without raft-wal, in all segments.
 func TestReadAheadReads(t *testing.T) {
 	dir := t.TempDir()
-	s := openSegments(t, dir, 64<<10)
+	s := openOfSegments(t, dir, 64<<10)
 	for i := uint64(1); i <= 100; i++ {
 		if err := s.StoreLogs([]*raft.Log{{Index: i, Term: 1, Data: make([]byte, 3000)}}); err != nil {
 			t.Fatal(err)
@@ -134,7 +134,7 @@ func TestReadAheadReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	s = openSegments(t, dir, 64<<10)
+	s = openOfSegments(t, dir, 64<<10)
 	defer s.Close()
 	if n := len(s.meta.segments()); n < 4 {
 		t.Fatalf("there are %d segments", n)
@@ -168,7 +168,7 @@ func TestTornEntriesAreNotReadAhead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s := openSegments(t, dir, 64<<10)
+			s := openOfSegments(t, dir, 64<<10)
 			for i := uint64(1); i <= 5; i++ {
 				if err := s.StoreLogs([]*raft.Log{entry(i, 1)}); err != nil {
 					t.Fatal(err)
@@ -192,7 +192,7 @@ func TestTornEntriesAreNotReadAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			s = openSegments(t, dir, 64<<10)
+			s = openOfSegments(t, dir, 64<<10)
 			defer s.Close()
 			if last := s.lastOnDisk(); last != 5 {
 				t.Fatalf("the log ends at %d", last)
@@ -293,7 +293,7 @@ func TestStarting(t *testing.T) {
 // from a snapshot right behind it: raft-wal 0.4.0 mixes up the segments.
 func TestDeleteBehindAFullSegment(t *testing.T) {
 	for range 20 {
-		s := openSegments(t, t.TempDir(), 64<<10)
+		s := openOfSegments(t, t.TempDir(), 64<<10)
 		var logs []*raft.Log
 		for i := uint64(1); i <= 3; i++ {
 			logs = append(logs, &raft.Log{Index: i, Term: 1, Data: make([]byte, 30_000)})
@@ -324,7 +324,7 @@ func TestCrashBehindAFullSegment(t *testing.T) {
 	for name, torn := range map[string]bool{"behind it": false, "in it": true} {
 		t.Run(name, func(t *testing.T) {
 			dir, saved := t.TempDir(), t.TempDir()
-			s := openSegments(t, dir, 64<<10)
+			s := openOfSegments(t, dir, 64<<10)
 			store := func(s *walStore, index uint64, size int) {
 				t.Helper()
 				if err := s.StoreLogs([]*raft.Log{{Index: index, Term: 1, Data: bytes.Repeat([]byte{byte(index)}, size)}}); err != nil {
@@ -359,7 +359,7 @@ func TestCrashBehindAFullSegment(t *testing.T) {
 			}
 
 			for range 2 {
-				s = openSegments(t, saved, 64<<10)
+				s = openOfSegments(t, saved, 64<<10)
 				if got := s.lastOnDisk(); got != last {
 					t.Fatalf("the log ends at %d, not %d", got, last)
 				}

@@ -23,17 +23,18 @@ const segmentSize = 16 << 20
 // walStore keeps entries in raft-wal.
 type walStore struct {
 	*wal.WAL
-	dir   string
-	meta  *walMeta
-	ahead *readAhead
-	full  bool // the last segment was full when it was opened (fullsegment.go)
+	dir      string
+	meta     *walMeta
+	segments *segments
+	ahead    *readAhead
+	full     bool // the last segment was full when it was opened (fullsegment.go)
 }
 
 func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &walStore{dir: dir, meta: &walMeta{dir: dir}}
+	s := &walStore{dir: dir, meta: &walMeta{dir: dir}, segments: openSegments(dir, logger)}
 	s.ahead = &readAhead{dir: dir, segments: s.meta.segments}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
@@ -48,6 +49,7 @@ func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error
 			s.WAL, err = wal.Open(dir,
 				wal.WithSegmentSize(segmentSize),
 				wal.WithMetaStore(s.meta),
+				wal.WithSegmentFiler(s.segments),
 				wal.WithLogger(logger))
 			return err
 		}
@@ -64,6 +66,7 @@ func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error
 		return open()
 	})
 	if err != nil {
+		s.segments.close()
 		s.meta.Close()
 		return nil, err
 	}
@@ -76,7 +79,9 @@ func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error
 func (s *walStore) Close() error {
 	s.settle()
 	s.ahead.forget()
-	return errors.Join(s.WAL.Close(), s.meta.Close())
+	err := s.WAL.Close()
+	s.segments.close()
+	return errors.Join(err, s.meta.Close())
 }
 
 func (s *walStore) lastOnDisk() uint64 {
@@ -91,12 +96,21 @@ func (s *walStore) StoreLogs(logs []*raft.Log) error {
 	return s.WAL.StoreLogs(wrap(logs))
 }
 
-// DeleteRange removes a prefix or a suffix of the log.
+// DeleteRange removes a prefix or a suffix of the log. The files of a prefix go by and
+// by. Those of a suffix are gone: whoever reads the folder must not find them beside
+// what is written in their place.
 func (s *walStore) DeleteRange(from, to uint64) error {
 	s.settle()
+	last := s.lastOnDisk()
 	// Behind it, because a reader may have read ahead meanwhile.
 	defer s.ahead.forget()
-	return s.WAL.DeleteRange(from, to)
+	if err := s.WAL.DeleteRange(from, to); err != nil {
+		return err
+	}
+	if to >= last {
+		s.segments.settle()
+	}
+	return nil
 }
 
 // settle waits until raft-wal has begun the segment behind one that is full, which it
