@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-	"golang.org/x/sys/unix"
 )
 
 // writebackEvery is after how many bytes of a snapshot the kernel is told to
@@ -71,14 +70,7 @@ func (k *sink) Write(p []byte) (int, error) {
 	n, err := k.file.Write(p)
 	k.meta.Raft.Size += int64(n)
 	if pending := k.meta.Raft.Size - k.started; err == nil && pending >= writebackEvery {
-		// What was begun the last time is waited for, so that the disk sets the pace.
-		from := max(k.started-pending, 0)
-		if k.started > 0 {
-			err = unix.SyncFileRange(int(k.file.Fd()), from, k.started-from, unix.SYNC_FILE_RANGE_WAIT_BEFORE)
-		}
-		if err == nil {
-			err = unix.SyncFileRange(int(k.file.Fd()), k.started, pending, unix.SYNC_FILE_RANGE_WRITE)
-		}
+		err = writeBack(k.file, max(k.started-pending, 0), k.started, k.meta.Raft.Size)
 		k.started = k.meta.Raft.Size
 	}
 	return n, err

@@ -10,11 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"raftkv/kv"
 	"raftkv/kv/launch"
@@ -92,28 +89,6 @@ func TestUpEndsWithDown(t *testing.T) {
 	}
 }
 
-// wantPolicy checks how the kernel schedules each thread of a process.
-func wantPolicy(t *testing.T, pid int, want uint32) {
-	t.Helper()
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil || len(threads) == 0 {
-		t.Fatalf("threads of process %d: %d, %v", pid, len(threads), err)
-	}
-	for _, thread := range threads {
-		id, err := strconv.Atoi(thread.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		attr, err := unix.SchedGetAttr(id, 0)
-		if errors.Is(err, unix.ESRCH) {
-			continue // it has ended
-		}
-		if err != nil || attr.Policy != want {
-			t.Errorf("thread %d of process %d has policy %+v, %v; want %d", id, pid, attr, err, want)
-		}
-	}
-}
-
 func TestLocalCluster(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	base := cluster.FreePorts(t, 9)
@@ -158,7 +133,7 @@ func TestLocalCluster(t *testing.T) {
 		t.Errorf("3 new groups are led by %v", leaders)
 	}
 	for _, n := range status.Nodes {
-		wantPolicy(t, n.PID, unix.SCHED_BATCH)
+		wantBatch(t, n.PID)
 		if n.PID == 0 || n.State != kv.NodeUp || n.Redis == "" || n.HTTP == "" || n.Peer == "" {
 			t.Errorf("node: %+v", n)
 		}
