@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -86,27 +85,13 @@ func TestFaultsOfDisks(t *testing.T) {
 	}
 	b.part("flipped bits", func(b broken) {
 		victim := b.follower()
-		b.fault("snapshot-storm 1 --for 100ms")
-		b.Eventually("a snapshot", func() error {
-			files, err := filepath.Glob(filepath.Join(b.At(victim).Dir, "groups", "1", "snapshots", "*", "state.snap"))
-			if err != nil || len(files) == 0 {
-				return fmt.Errorf("there is none, %v", err)
-			}
-			return nil
-		})
+		b.snapshot(victim)
 		b.write("more", 5) // a log behind the snapshot
 		if said := b.fault("flip-log " + victim + " 1"); !strings.Contains(said, "of byte") {
 			b.t.Errorf("it does not say where: %s", said)
 		}
 		b.foundDamage(victim, "/1/", 1)
-		b.fault("snapshot-storm 1 --for 100ms")
-		b.Eventually("a flipped bit in a snapshot", func() error {
-			files, _ := filepath.Glob(filepath.Join(b.At(victim).Dir, "groups", "1", "snapshots", "*", "state.snap"))
-			if len(files) == 0 {
-				return errors.New("there is no snapshot")
-			}
-			return nil
-		})
+		b.snapshot(victim)
 		b.fault("flip-snapshot " + victim + " 1")
 		b.foundDamage(victim, "state.snap", 2)
 	})
@@ -207,4 +192,18 @@ func TestFaultsOfClocks(t *testing.T) {
 	if d := off(b.Leader()); d.Abs() > time.Minute {
 		t.Errorf("after all the leader's clock is off by %v", d)
 	}
+}
+
+// snapshot has a node take a snapshot of group 1, and waits until it is whole.
+func (b broken) snapshot(node string) {
+	b.t.Helper()
+	b.fault("snapshot-storm 1 --for 100ms")
+	b.Eventually("a snapshot", func() error {
+		// One that is being written has another name.
+		files, err := filepath.Glob(filepath.Join(b.At(node).Dir, "groups", "1", "snapshots", "*[0-9]", "state.snap"))
+		if err != nil || len(files) == 0 {
+			return fmt.Errorf("there is none, %v", err)
+		}
+		return nil
+	})
 }
