@@ -65,7 +65,11 @@ func newLoop(s *Server) (*loop, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := &loop{server: s, poll: os.NewFile(uintptr(fd), "epoll"), fd: fd, conns: make(map[uint64]*conn), reads: make(map[Group]*readers)}
-	if l.raw, err = l.poll.SyscallConn(); err != nil {
+	// That fails where the runtime cannot wait for it: some kernels have no epoll of epolls.
+	if err = l.poll.SetReadDeadline(time.Time{}); err == nil {
+		l.raw, err = l.poll.SyscallConn()
+	}
+	if err != nil {
 		l.poll.Close()
 		return nil, err
 	}
