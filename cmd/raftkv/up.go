@@ -171,10 +171,6 @@ func (o *upOptions) up(ctx context.Context, c *launch.Cluster, out io.Writer) er
 		return errors.Join(err, c.StopThose(processes, stopGrace))
 	}
 	n, err := c.Stop(stopGrace)
-	if n == 0 && err == nil {
-		fmt.Fprintf(out, "all nodes were stopped; `%s` resumes the data\n", o.command("up"))
-		return nil
-	}
 	fmt.Fprintf(out, "stopped %s\n", count(n, "node"))
 	return err
 }
@@ -241,13 +237,8 @@ func (o *upOptions) greet(out io.Writer, c *launch.Cluster) error {
 	return nil
 }
 
-// watch tells what happens to the nodes and what the cluster decides, until ctx ends or
-// all nodes have been stopped in order, as by `raftkv down`.
+// watch tells what happens to the nodes and what the cluster decides, until ctx ends.
 func (o *upOptions) watch(ctx context.Context, c *launch.Cluster, processes []*launch.Process, out io.Writer) error {
-	nodes, err := c.Nodes()
-	if err != nil {
-		return err
-	}
 	ctx, end := context.WithCancel(ctx)
 	var mu sync.Mutex // guards out: both tell at any time
 	var following sync.WaitGroup
@@ -261,19 +252,10 @@ func (o *upOptions) watch(ctx context.Context, c *launch.Cluster, processes []*l
 			return err
 		})
 	})
-	stopped := make(map[string]bool)
-	err = c.Watch(ctx, processes, func(e launch.Event) {
+	err := c.Watch(ctx, processes, func(e launch.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		o.report(out, e)
-		if e.Change == launch.Ended && e.InOrder() {
-			stopped[e.Node.ID] = true
-		} else {
-			delete(stopped, e.Node.ID)
-		}
-		if len(stopped) == len(nodes) {
-			end()
-		}
 	})
 	end()
 	following.Wait()

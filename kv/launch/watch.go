@@ -23,11 +23,6 @@ type Event struct {
 	Reason string // of Ended: "signal: killed", "exit code 0", or that it is not known
 }
 
-// InOrder tells whether the process of an Ended ended by itself, as one that was asked to.
-func (e Event) InOrder() bool { return e.Reason == inOrder }
-
-const inOrder = "exit code 0"
-
 // watchInterval is how often Watch looks.
 const watchInterval = 100 * time.Millisecond
 
@@ -112,5 +107,5 @@ func (p *Process) reason() string {
 	if err := p.Err(); err != nil {
 		return err.Error()
 	}
-	return inOrder
+	return "exit code 0"
 }

@@ -43,52 +43,6 @@ func ok(t *testing.T, args ...string) string {
 	return out
 }
 
-// A cluster in the foreground ends when somebody else stops it, and not when nodes are
-// killed.
-func TestUpEndsWithDown(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	base := cluster.FreePorts(t, 6)
-	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer said.Close()
-	out := func() string { text, _ := os.ReadFile(said.Name()); return string(text) }
-	up := exec.Command(cluster.Binary(t), "up", "--nodes", "2", "--data", dir, "--redis-port", fmt.Sprint(base), "--http-port", fmt.Sprint(base+2), "--peer-port", fmt.Sprint(base+4))
-	up.Stdout, up.Stderr = said, said
-	if err := up.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- up.Wait() }()
-	t.Cleanup(func() { up.Process.Kill() })
-	cluster.Eventually(t, "the cluster", func() error {
-		if !strings.Contains(out(), "Ctrl-C") {
-			return errors.New(out())
-		}
-		return nil
-	})
-	ok(t, "node", "kill", "n1", "--data", dir)
-	ok(t, "node", "kill", "n2", "--data", dir)
-	ok(t, "node", "start", "n1", "--data", dir)
-	ok(t, "node", "start", "n2", "--data", dir)
-	cluster.Eventually(t, "both nodes again", func() error {
-		if strings.Count(out(), "runs again") != 2 {
-			return errors.New(out())
-		}
-		return nil
-	})
-	select {
-	case err := <-ended:
-		t.Fatalf("up has ended although nodes were killed: %v\n%s", err, out())
-	default:
-	}
-	ok(t, "down", "--data", dir)
-	if err := <-ended; err != nil {
-		t.Errorf("up, when all was stopped: %v\n%s", err, out())
-	}
-}
-
 func TestLocalCluster(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	base := cluster.FreePorts(t, 9)
