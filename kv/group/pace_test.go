@@ -22,7 +22,7 @@ func TestPaceLeavesRoom(t *testing.T) {
 			{"one that met a pause", time.Minute, longestRest},
 			{"a block after it", 2 * time.Millisecond, 6 * time.Millisecond},
 		} {
-			time.Sleep(x.work)
+			time.Sleep(x.work) // of the virtual clock: it is what the block takes
 			start := time.Now()
 			pace()
 			if rest := time.Since(start); rest != x.rest {

@@ -99,11 +99,22 @@ func TestCutOffEndHasGone(t *testing.T) {
 	l := open(t, Options{Dir: t.TempDir(), Store: WAL}, 0)
 	s := fillSegments(t, l)
 	full, remove := len(segmentFiles(t, l)), s.unlink
+	removing, hold, deleted := make(chan struct{}, full), make(chan struct{}), make(chan error, 1)
 	s.removeBy(func(path string) error {
-		time.Sleep(10 * time.Millisecond)
+		removing <- struct{}{}
+		<-hold
 		return remove(path)
 	})
-	if err := l.DeleteRange(5, 50); err != nil {
+	go func() { deleted <- l.DeleteRange(5, 50) }()
+	<-removing
+	select {
+	case err := <-deleted:
+		t.Errorf("it does not wait for the files: %v", err)
+		deleted <- err
+	default:
+	}
+	close(hold)
+	if err := <-deleted; err != nil {
 		t.Fatal(err)
 	}
 	if n := len(segmentFiles(t, l)); n >= full {

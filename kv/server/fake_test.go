@@ -44,12 +44,13 @@ type fakeGroup struct {
 	store *store.Store
 	index uint64
 
-	gate sync.RWMutex // locked while it is held
-	held sync.WaitGroup
+	gate  sync.RWMutex // locked while it is held
+	held  sync.WaitGroup
+	asked chan struct{} // has a value once a proposal has come
 }
 
 func newFakeGroup(id uint32) *fakeGroup {
-	return &fakeGroup{id: id, heat: heat.New(1e9), store: store.New()}
+	return &fakeGroup{id: id, heat: heat.New(1e9), store: store.New(), asked: make(chan struct{}, 1)}
 }
 
 func (g *fakeGroup) ID() uint32          { return g.id }
@@ -72,6 +73,10 @@ func (g *fakeGroup) ReadIndex(context.Context, group.ReadMode) error {
 
 func (g *fakeGroup) Propose(proposals ...*group.Proposal) {
 	mine := append([]*group.Proposal(nil), proposals...)
+	select {
+	case g.asked <- struct{}{}:
+	default:
+	}
 	g.held.Go(func() {
 		g.gate.RLock()
 		defer g.gate.RUnlock()

@@ -95,6 +95,13 @@ func (p *peer) want(want string) {
 	}
 }
 
+// ping is also how a test waits: it ends with an error if nothing comes of that for too long.
+func (p *peer) ping() {
+	p.t.Helper()
+	p.send("PING")
+	p.want("PONG")
+}
+
 func (p *peer) wantEnd() {
 	p.t.Helper()
 	if _, err := p.r.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -141,8 +148,7 @@ func TestOthersGoOn(t *testing.T) {
 			other.want(fmt.Sprint(i + 2))
 			other.send("GET", b)
 			other.want(fmt.Sprint(i + 2))
-			other.send("PING")
-			other.want("PONG")
+			other.ping()
 		}
 		held.release()
 		reader.want("(nil)")
@@ -232,8 +238,7 @@ func TestSlowReader(t *testing.T) {
 		slow.want("OK")
 		slow.Write(bytes.Repeat(resp.AppendCommand(nil, "GET", "k"), 64))
 		for w.Stats.SlowReaders.Load() == 0 {
-			other.send("PING")
-			other.want("PONG")
+			other.ping()
 		}
 		if _, err := io.Copy(io.Discard, slow.r); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error("the connection is still open")
@@ -255,8 +260,9 @@ func TestReaderCatchesUp(t *testing.T) {
 			}
 		}()
 		// Nothing is read before the server has had to wait for room.
+		other := w.dial(t)
 		for w.Stats.BytesOut.Load() < 1<<20 {
-			time.Sleep(time.Millisecond)
+			other.ping()
 		}
 		for range n {
 			p.want(value)
@@ -303,7 +309,7 @@ func TestKilled(t *testing.T) {
 		other.want("1")
 		idle.wantEnd()
 		for w.Clients() != 1 {
-			time.Sleep(time.Millisecond)
+			other.ping()
 		}
 	})
 }
@@ -312,14 +318,11 @@ func TestKilled(t *testing.T) {
 func TestCloseAnswers(t *testing.T) {
 	eachWay(t, server.Options{}, func(t *testing.T, w *world) {
 		idle, working := w.dial(t), w.dial(t)
-		idle.send("PING")
-		idle.want("PONG")
+		idle.ping()
 		g := w.groupOf("k0")
 		g.hold()
 		working.send("SET", "k0", "v")
-		for w.Stats.Commands.Load() < 2 {
-			time.Sleep(time.Millisecond)
-		}
+		<-g.asked
 		closed := make(chan struct{})
 		go func() {
 			w.Close()
@@ -366,7 +369,7 @@ func TestManyConnections(t *testing.T) {
 		p.send("GET", "k0")
 		p.want(fmt.Sprint(clients * each))
 		for w.Clients() != 1 {
-			time.Sleep(time.Millisecond)
+			p.ping()
 		}
 	})
 }

@@ -194,12 +194,17 @@ func TestBeatsHoldRaftsLoop(t *testing.T) {
 			})
 			g := a.Group(1, "a.1")
 			var acked atomic.Int64
-			g.OnAck(func(raft.ServerID, uint64, time.Time, uint64) { acked.Add(1) })
-			stop := beating(t, g, b.Addr(), 7, pause)
-			for until := time.Now().Add(time.Minute); acked.Load() < 10; time.Sleep(time.Millisecond) {
-				if time.Now().After(until) {
-					t.Fatalf("%d beats were acknowledged", acked.Load())
+			enough := make(chan struct{})
+			g.OnAck(func(raft.ServerID, uint64, time.Time, uint64) {
+				if acked.Add(1) == 10 {
+					close(enough)
 				}
+			})
+			stop := beating(t, g, b.Addr(), 7, pause)
+			select {
+			case <-enough:
+			case <-time.After(time.Minute):
+				t.Fatalf("%d beats were acknowledged", acked.Load())
 			}
 			learned := stop()
 			for i := 1; i < len(learned); i++ {
