@@ -10,25 +10,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"raftkv/kv/nettest"
 )
 
 // pipe is a TCP connection, whose written side has faults.
 func pipe(t *testing.T, s *Set) (from, to net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if to, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
+	nc, to := nettest.Pair(t)
 	from = s.Wrap(nc, func() string { return "n2" })
-	t.Cleanup(func() { from.Close(); to.Close() })
+	t.Cleanup(func() { from.Close() })
 	return from, to
 }
 

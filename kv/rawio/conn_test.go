@@ -10,26 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"raftkv/kv/nettest"
 	"raftkv/kv/rawio"
 )
 
 // pair returns both ends of a TCP connection, the first of them quick.
 func pair(t *testing.T) (quick, other net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if other, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
+	nc, other := nettest.Pair(t)
 	quick = rawio.Conn(nc)
-	t.Cleanup(func() { quick.Close(); other.Close() })
 	for _, c := range []net.Conn{quick, other} {
 		c.SetDeadline(time.Now().Add(20 * time.Second))
 	}

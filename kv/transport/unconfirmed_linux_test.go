@@ -6,21 +6,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"raftkv/kv/nettest"
 )
 
 // The limit reaches the kernel. That connections between nodes have it, tests/netns
 // shows where it may make networks.
 func TestUnconfirmedIsLimited(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, _ := nettest.Pair(t)
 	limitUnconfirmed(nc, 2*time.Second)
 	raw, err := nc.(*net.TCPConn).SyscallConn()
 	if err != nil {
