@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"raftkv/kv/rawio"
 )
 
 // systemTimer is a timerfd(2). For a process that rests, one of Go's timers is four
@@ -29,7 +31,11 @@ func newSystemTimer(fire func()) (timer, error) {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
 	t := &systemTimer{file: os.NewFile(uintptr(fd), "timer"), done: make(chan struct{})}
-	if t.raw, err = t.file.SyscallConn(); err != nil {
+	// That fails where the runtime cannot wait for it: then it would never go off.
+	if err = t.file.SetReadDeadline(time.Time{}); err == nil {
+		t.raw, err = t.file.SyscallConn()
+	}
+	if err != nil {
 		t.file.Close()
 		return nil, err
 	}
@@ -42,8 +48,8 @@ func (t *systemTimer) run(fire func()) {
 	defer close(t.done)
 	var times [8]byte // how often since the last look
 	look := func(fd uintptr) bool {
-		n, _, _ := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&times)), uintptr(len(times)))
-		return int(n) == len(times)
+		n, _ := rawio.Read(int(fd), times[:])
+		return n == len(times)
 	}
 	for t.raw.Read(look) == nil {
 		fire()
