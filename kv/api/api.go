@@ -57,6 +57,7 @@ type Options struct {
 	Metrics  prometheus.Gatherer
 	Pprof    bool // serve Go's profiles under /debug/pprof/
 	Logger   *slog.Logger
+	Stopping <-chan struct{} // closes when the node stops: streams of events end; may be nil
 }
 
 // Bounds of how long a request may take.

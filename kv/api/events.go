@@ -83,6 +83,8 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 			}
 		case <-r.Context().Done():
 			return
+		case <-h.opts.Stopping:
+			return
 		}
 	}
 }

@@ -27,6 +27,11 @@ import (
 // closeTimeout bounds an orderly end; a disk that hangs must not hold it up.
 const closeTimeout = 10 * time.Second
 
+// httpGrace is how long HTTP requests that are under way may take to get their
+// answers when the node ends. An order that is carried out and not answered is one
+// that somebody has to look after.
+const httpGrace = time.Second
+
 // traceFiles is how many rotated files of the trace are kept: under full load the
 // last minutes, at rest the last hours.
 const traceFiles = 3
@@ -176,6 +181,7 @@ func (n *Node) start() error {
 	n.metrics.Watch(n.metricSources())
 	n.http = &http.Server{Handler: api.New(n, api.Options{
 		Password: n.config.Password, MaxValue: n.config.MaxValue, Metrics: n.metrics.Gatherer(), Pprof: n.config.Pprof, Logger: n.log,
+		Stopping: n.ctx.Done(),
 	}), ReadHeaderTimeout: 5 * time.Second}
 	n.retable()
 	n.keep(wakePlace, n.keepPlace)
@@ -316,7 +322,7 @@ func (n *Node) close() error {
 		n.redis.Close()
 	}
 	if n.http != nil {
-		errs = append(errs, n.http.Close())
+		errs = append(errs, n.closeHTTP())
 	}
 	for _, g := range *n.groups.Load() {
 		errs = append(errs, g.Close())
@@ -336,4 +342,14 @@ func (n *Node) close() error {
 	}
 	errs = append(errs, n.lock.Close())
 	return errors.Join(errs...)
+}
+
+// closeHTTP takes no more requests and answers those that it has.
+func (n *Node) closeHTTP() error {
+	ctx, cancel := context.WithTimeout(context.Background(), httpGrace)
+	defer cancel()
+	if err := n.http.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return n.http.Close()
 }

@@ -1,9 +1,13 @@
 package node
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -266,5 +270,48 @@ func TestReadyWithoutController(t *testing.T) {
 	n.groups.Store(new([]*group.Group))
 	if err := n.Ready(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "CLUSTERDOWN ") || !strings.Contains(err.Error(), errStarting.Error()) {
 		t.Errorf("Ready says %v", err)
+	}
+}
+
+// A request that a node has taken gets its answer although the node ends meanwhile;
+// who follows the events does not hold it up.
+func TestCloseAnswersRequests(t *testing.T) {
+	c := newNodes(t)
+	n := c.open(1, t.TempDir())
+	follow, err := http.Get("http://" + c.addr(1, 1) + "/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follow.Body.Close()
+	conn, err := net.Dial("tcp", c.addr(1, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// The answer "100 Continue" tells that the handler reads the value.
+	fmt.Fprint(conn, "PUT /v1/kv/a HTTP/1.1\r\nHost: n1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+	in := bufio.NewReader(conn)
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != http.StatusContinue {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- n.Close() }()
+	cluster.Eventually(t, "no new connections", func() error {
+		other, err := net.Dial("tcp", c.addr(1, 1))
+		if err != nil {
+			return nil
+		}
+		other.Close()
+		return errors.New("it still listens")
+	})
+	fmt.Fprint(conn, "ok")
+	if _, err := http.ReadResponse(in, nil); err != nil {
+		t.Errorf("no answer: %v", err)
+	}
+	if _, err := io.Copy(io.Discard, follow.Body); err != nil {
+		t.Errorf("the stream of events was cut off: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
