@@ -32,7 +32,7 @@ type segments struct {
 
 // openSegments begins a goroutine, which close ends.
 func openSegments(dir string, logger hclog.Logger) *segments {
-	s := &segments{SegmentFiler: segment.NewFiler(dir, fs.New()), dir: dir, logger: logger, unlink: os.Remove, done: make(chan struct{})}
+	s := &segments{SegmentFiler: segment.NewFiler(dir, tailFiles{fs.New()}), dir: dir, logger: logger, unlink: os.Remove, done: make(chan struct{})}
 	s.changed.L = &s.mu
 	go s.run()
 	return s
