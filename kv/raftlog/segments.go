@@ -19,9 +19,10 @@ import (
 // any more, and removes what a crash leaves when it starts.
 type segments struct {
 	types.SegmentFiler
-	dir    string
-	logger hclog.Logger
-	unlink func(path string) error
+	dir     string
+	logger  hclog.Logger
+	unlink  func(path string) error
+	flusher flusher
 
 	mu      sync.Mutex
 	changed sync.Cond // what follows has changed
@@ -32,7 +33,8 @@ type segments struct {
 
 // openSegments begins a goroutine, which close ends.
 func openSegments(dir string, logger hclog.Logger) *segments {
-	s := &segments{SegmentFiler: segment.NewFiler(dir, tailFiles{fs.New()}), dir: dir, logger: logger, unlink: os.Remove, done: make(chan struct{})}
+	s := &segments{dir: dir, logger: logger, unlink: os.Remove, flusher: newFlusher(), done: make(chan struct{})}
+	s.SegmentFiler = segment.NewFiler(dir, tailFiles{fs.New(), s.flusher})
 	s.changed.L = &s.mu
 	go s.run()
 	return s
@@ -86,11 +88,12 @@ func (s *segments) settle() {
 	}
 }
 
-// close leaves what has not gone yet to the next start.
+// close leaves what has not gone yet to the next start. The log must be closed.
 func (s *segments) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	<-s.done
+	s.flusher.close()
 }

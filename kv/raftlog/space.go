@@ -26,6 +26,9 @@ type space struct {
 
 // free returns the free bytes, at most spaceInterval old.
 func (s *space) free() uint64 {
+	if free, ok := s.faulty(); ok {
+		return free
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); now.Sub(s.at) > spaceInterval {
@@ -34,11 +37,17 @@ func (s *space) free() uint64 {
 	return s.last
 }
 
+// faulty returns what a fault makes believe.
+func (s *space) faulty() (free uint64, ok bool) {
+	if s.faults == nil {
+		return 0, false
+	}
+	return s.faults.Free()
+}
+
 func (s *space) measure() uint64 {
-	if s.faults != nil {
-		if free, ok := s.faults.Free(); ok {
-			return free
-		}
+	if free, ok := s.faulty(); ok {
+		return free
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {

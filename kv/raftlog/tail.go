@@ -11,21 +11,27 @@ import (
 // tailFiles is raft-wal's file system with files that are cheaper to append to.
 //
 // raft-wal reserves a segment's space and fsyncs each append. But space that is
-// reserved and was never written is marked as such: to write to it changes metadata, so
-// the file system commits its journal before the append is on disk, which is more work
-// and waits for all others who use the journal. Where something has been written before,
-// an append is a write of its blocks and a flush of the disk's cache. So zeros are
-// written ahead of the appends. (PostgreSQL does it with whole segments: wal_init_zero.)
-type tailFiles struct{ *fs.FS }
+// reserved and was never written is marked as such: to write to it changes metadata,
+// which has to be on disk before the append is; with a journal, which is everybody's, it
+// is committed each time. Where something has been written before, an append is a write
+// of its blocks and a flush of the disk's cache. So zeros are written ahead of the
+// appends. (PostgreSQL does it with whole segments: its parameter wal_init_zero.)
+type tailFiles struct {
+	*fs.FS
+	flusher flusher
+}
 
 var _ types.VFS = tailFiles{}
 
-// aheadStep is how many bytes of zeros are written at once: so much is lost for a group
-// that is never written to, and memory is copied for 0.2 ms. Whenever less than that is
-// left there are more.
-const aheadStep = 1 << 20
+// How many bytes of zeros are written at once; as many again when less than that is
+// left. It begins small, since many groups are hardly written to, and doubles. To copy
+// the most to the kernel's memory takes 0.2 ms.
+const (
+	leastAhead = 64 << 10
+	mostAhead  = 1 << 20
+)
 
-var aheadZeros [aheadStep]byte
+var aheadZeros [mostAhead]byte
 
 // diskFile is an open file, as fs.FS returns it.
 type diskFile interface {
@@ -41,7 +47,7 @@ func (t tailFiles) Create(dir, name string, size uint64) (types.WritableFile, er
 	if err != nil {
 		return nil, err
 	}
-	tail, err := newTail(f)
+	tail, err := t.newTail(f)
 	if err != nil {
 		return nil, err
 	}
@@ -60,34 +66,36 @@ func (t tailFiles) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTail(f)
+	return t.newTail(f)
 }
 
 // tail is the segment that is appended to, by one goroutine.
 type tail struct {
 	diskFile
-	size   int64 // of the space that is reserved
-	filled int64 // up to here something has been written
-	synced bool  // the file is on disk, and so is its name
+	flusher flusher
+	size    int64 // of the space that is reserved
+	filled  int64 // up to here something has been written
+	step    int64 // how many zeros are written next
+	synced  bool  // the file is on disk, and so is its name
 
 	flushing chan struct{} // holds one while zeros are being flushed
 	done     sync.WaitGroup
 }
 
-func newTail(f types.WritableFile) (*tail, error) {
+func (t tailFiles) newTail(f types.WritableFile) (*tail, error) {
 	file := f.(diskFile)
 	info, err := file.Stat()
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	return &tail{diskFile: file, size: info.Size(), flushing: make(chan struct{}, 1)}, nil
+	return &tail{diskFile: file, flusher: t.flusher, size: info.Size(), step: leastAhead, flushing: make(chan struct{}, 1)}, nil
 }
 
 // WriteAt writes an append.
 func (t *tail) WriteAt(b []byte, off int64) (int, error) {
-	n, err := t.diskFile.WriteAt(b, off)
-	if end := off + int64(n); err == nil && end+aheadStep > t.filled {
+	n, err := t.flusher.writeAt(t.diskFile, b, off)
+	if end := off + int64(n); err == nil && end+t.step > t.filled {
 		select {
 		case t.flushing <- struct{}{}:
 			t.fill(end)
@@ -106,9 +114,10 @@ func (t *tail) WriteAt(b []byte, off int64) (int, error) {
 // concern: the append that needs the space will find out.
 func (t *tail) fill(end int64) {
 	t.filled = max(t.filled, end)
-	if n := min(t.size-t.filled, aheadStep); n > 0 {
+	if n := min(t.size-t.filled, t.step); n > 0 {
 		written, _ := t.diskFile.WriteAt(aheadZeros[:n], t.filled)
 		t.filled += int64(written)
+		t.step = min(2*t.step, mostAhead)
 	}
 }
 
@@ -124,7 +133,7 @@ func flushZeros(path string) {
 // Sync returns when all that was written is on disk.
 func (t *tail) Sync() error {
 	if t.synced {
-		return flushData(t.diskFile)
+		return t.flusher.flush(t.diskFile)
 	}
 	if err := t.diskFile.Sync(); err != nil {
 		return err

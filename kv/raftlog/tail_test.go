@@ -16,15 +16,20 @@ import (
 // stands in the file, nothing but zeros behind it, and the next append finds space that
 // has been written before.
 func TestTailKeepsZerosAhead(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testTail(t, rand.New(rand.NewPCG(seed, 0))) })
+	background := newFlusher()
+	defer background.close()
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint("background, seed ", seed), func(t *testing.T) { testTail(t, background, rand.New(rand.NewPCG(seed, 0))) })
+		t.Run(fmt.Sprint("no background, seed ", seed), func(t *testing.T) {
+			testTail(t, flusher{}, rand.New(rand.NewPCG(seed, 0)))
+		})
 	}
 }
 
-func testTail(t *testing.T, chance *rand.Rand) {
+func testTail(t *testing.T, flusher flusher, chance *rand.Rand) {
 	const size = 5 << 20
 	dir, name := t.TempDir(), "a.wal"
-	files := tailFiles{fs.New()}
+	files := tailFiles{fs.New(), flusher}
 	f, err := files.Create(dir, name, size)
 	reopen := func() (types.WritableFile, error) {
 		if err := f.Close(); err != nil {
@@ -42,7 +47,7 @@ func testTail(t *testing.T, chance *rand.Rand) {
 		}
 		longest := 5000
 		if chance.IntN(2) == 0 {
-			longest = 2 * aheadStep
+			longest = 2 * mostAhead
 		}
 		b := bytes.Repeat([]byte{i}, 1+chance.IntN(longest))
 		if _, err := f.WriteAt(b, int64(len(want))); err != nil {
@@ -54,7 +59,7 @@ func testTail(t *testing.T, chance *rand.Rand) {
 		want = append(want, b...)
 		tail := f.(*tail)
 		tail.done.Wait() // while zeros are on their way to the disk an append adds none
-		if got, least := tail.filled, min(int64(size), int64(len(want)+aheadStep)); got < least {
+		if got, least := tail.filled, min(int64(size), int64(len(want)+leastAhead)); got < least {
 			t.Fatalf("behind %d bytes there are zeros up to %d only", len(want), got)
 		}
 		got, err := os.ReadFile(filepath.Join(dir, name))

@@ -20,3 +20,11 @@ func call(number uintptr, fd int, b []byte) (int, unix.Errno) {
 	}
 	return int(n), 0
 }
+
+func writeAt(fd int, b []byte, at int64) (int, unix.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PWRITE64, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(at), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

@@ -16,6 +16,8 @@ func read(fd int, b []byte) (int, unix.Errno) { return result(syscall.Read(fd, b
 
 func write(fd int, b []byte) (int, unix.Errno) { return result(syscall.Write(fd, b)) }
 
+func writeAt(fd int, b []byte, at int64) (int, unix.Errno) { return result(syscall.Pwrite(fd, b, at)) }
+
 func result(n int, err error) (int, unix.Errno) {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

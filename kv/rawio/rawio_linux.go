@@ -1,10 +1,12 @@
-// Package rawio reads and writes sockets without telling Go's scheduler.
+// Package rawio reads and writes sockets, and appends to files, without telling Go's
+// scheduler.
 //
 // A system call made in the usual way tells the scheduler before and after, because it
 // may block. On a process that was idle, that also wakes the thread which looks for
 // calls that do (sysmon), and this one then sleeps 20 us at a time for as long as
 // something runs: for a process that is woken by each message that costs more than the
-// message. Sockets in non-blocking mode never block, so none of it is needed.
+// message. Sockets in non-blocking mode never block, nor does a disk that the kernel
+// waits for (Flusher), so none of it is needed.
 package rawio
 
 import (
@@ -38,6 +40,19 @@ func Write(fd int, b []byte) (sent int, errno unix.Errno) {
 		sent += n
 	}
 	return sent, 0
+}
+
+// WriteAt writes to a file at an offset. It is for what goes to the kernel's memory and
+// not to a disk.
+func WriteAt(fd int, b []byte, at int64) (written int, errno unix.Errno) {
+	for written < len(b) {
+		n, errno := writeAt(fd, b[written:], at+int64(written))
+		if errno != 0 && errno != unix.EINTR {
+			return written, errno
+		}
+		written += n
+	}
+	return written, 0
 }
 
 // Poll returns how many sockets of the epoll set fd have something now; 0 if none has.
