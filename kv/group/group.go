@@ -66,6 +66,8 @@ type Group struct {
 	publish  chan struct{}         // has room for one, see Publish
 	snapping atomic.Bool
 
+	reloading sync.Mutex // guards raft's reloadable settings between reading and writing them
+
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	pulse      *pulse.Pulse
@@ -201,6 +203,7 @@ func (g *Group) start() {
 	g.background.Go(func() { g.watchLeadership(ctx) })
 	g.background.Go(func() { g.watchReplay(ctx) })
 	g.background.Go(func() { g.beatLoop(ctx) })
+	g.background.Go(func() { g.watchLeader(ctx) })
 	g.background.Go(func() { g.expireLoop(ctx) })
 	g.background.Go(func() { g.publishLoop(ctx) })
 	g.background.Go(func() { g.snapshotLoop(ctx) })
