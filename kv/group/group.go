@@ -134,6 +134,7 @@ func (g *Group) openStores() error {
 	}
 	options := g.config.Log
 	options.Dir = g.config.Dir
+	options.Pulse = g.pulse
 	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
 	options.OnHang = g.hung
 	options.Early = g.leading
