@@ -21,7 +21,7 @@ const (
 	// the shortest election timeout (group.Timings).
 	//
 	// Reads do not wait for it: they are confirmed by heartbeats of their own (Confirm).
-	beatInterval = 50 * time.Millisecond
+	beatInterval = 100 * time.Millisecond
 	// askLimit is how long raft may take to beat when it is asked to. It is below the
 	// time after which it beats unasked, which is a tenth of its heartbeat timeout.
 	askLimit = 15 * time.Millisecond
