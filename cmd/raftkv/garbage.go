@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"time"
-
-	"raftkv/kv/pulse"
 )
 
 // How much garbage a server may have before it is collected: a share of what is
@@ -17,8 +15,6 @@ const (
 	freeGarbage  = 64 << 20 // bytes
 	leastPercent = 60
 	mostPercent  = 800
-	// paceInterval is one of those at which a node looks around anyway.
-	paceInterval = 200 * time.Millisecond
 )
 
 // paceGarbage adapts the collector to the size of the state until ctx ends. It is
@@ -28,9 +24,8 @@ func paceGarbage(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	p := pulse.New()
-	defer p.Close()
-	alarm := p.Alarm()
+	collected := make(chan struct{}, 1)
+	tellCollected(ctx, collected)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set := 0
 	for {
@@ -41,13 +36,29 @@ func paceGarbage(ctx context.Context) {
 			debug.SetGCPercent(percent)
 			set = percent
 		}
-		alarm.Set(paceInterval)
 		select {
-		case <-alarm.C:
+		case <-collected:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// tellCollected tells after each collection until ctx ends: what is in use is known anew
+// then, and at no other time. A process at rest collects nothing and is not woken.
+func tellCollected(ctx context.Context, collected chan<- struct{}) {
+	// It has pointers, else it would share a block of memory with others and live as
+	// long as they do.
+	type unreachable struct{ self *unreachable }
+	runtime.AddCleanup(new(unreachable), func(struct{}) {
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+		if ctx.Err() == nil {
+			tellCollected(ctx, collected)
+		}
+	}, struct{}{})
 }
 
 // garbagePercent is how much garbage goes with so many bytes in use.

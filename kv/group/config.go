@@ -32,7 +32,7 @@ type Timing struct {
 // Timings by name: "local" elects in about 300 ms, "wan" suits round trips of
 // 100 ms and more.
 var Timings = map[string]Timing{
-	"local": {Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, Lease: 200 * time.Millisecond, Commit: time.Second},
+	"local": {Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, Lease: 250 * time.Millisecond, Commit: time.Second},
 	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 2 * time.Second},
 }
 

@@ -66,6 +66,8 @@ type Group struct {
 	publish  chan struct{}         // has room for one, see Publish
 	snapping atomic.Bool
 
+	reloading sync.Mutex // guards raft's reloadable settings between reading and writing them
+
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	pulse      *pulse.Pulse
@@ -132,6 +134,7 @@ func (g *Group) openStores() error {
 	}
 	options := g.config.Log
 	options.Dir = g.config.Dir
+	options.Pulse = g.pulse
 	options.OnFailure = func(err error) { g.fatal(fmt.Errorf("the log store failed: %w", err)) }
 	options.OnHang = g.hung
 	options.Early = g.leading
@@ -201,6 +204,7 @@ func (g *Group) start() {
 	g.background.Go(func() { g.watchLeadership(ctx) })
 	g.background.Go(func() { g.watchReplay(ctx) })
 	g.background.Go(func() { g.beatLoop(ctx) })
+	g.background.Go(func() { g.watchLeader(ctx) })
 	g.background.Go(func() { g.expireLoop(ctx) })
 	g.background.Go(func() { g.publishLoop(ctx) })
 	g.background.Go(func() { g.snapshotLoop(ctx) })

@@ -122,9 +122,7 @@ func (g *Group) setTrailing() error {
 			keep = held
 		}
 	}
-	c := g.raft.ReloadableConfig()
-	c.TrailingLogs = min(keep, 1<<20)
-	return g.raft.ReloadConfig(c)
+	return g.reload(func(c *raft.ReloadableConfig) { c.TrailingLogs = min(keep, 1<<20) })
 }
 
 // heldFor returns how many entries a live follower still lacks.

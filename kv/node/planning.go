@@ -21,6 +21,14 @@ import (
 // and seldom enough that what was done shows in what the nodes report.
 const planInterval = time.Second
 
+// restInterval is how often it plans when it had nothing to do and nothing has changed
+// since but the time. On a node at rest, a look at 16384 slots each second was a tenth
+// of all that the node did.
+const restInterval = 5 * time.Second
+
+// restLoad is how many operations a second the whole cluster may serve and be at rest.
+const restLoad = 1
+
 // settleTime is how long a slot's load counts as it was before a move, at least:
 // its new leader begins to count at nothing.
 const settleTime = 15 * time.Second
@@ -31,9 +39,35 @@ type planning struct {
 	mu     sync.Mutex
 	term   uint64
 	at     time.Time // of the last plan
+	seen   planBasis // by which it was made
+	acted  bool      // it had something to do
 	recent plan.Recent
 	// before is what slots served when they were last moved, see steady.
 	before map[uint16]heat.SlotHeat
+}
+
+// planBasis is what a plan follows from at rest. Map and bulletin are replaced when they
+// change.
+type planBasis struct {
+	term uint64
+	m    *shard.Map
+	now  *bulletin
+}
+
+// due tells whether it is time to plan, and notes that it is done. Nodes at rest are
+// all alive and serve nothing.
+func (p *planning) due(basis planBasis, rest bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	interval := planInterval
+	if rest && !p.acted && p.seen == basis {
+		interval = restInterval
+	}
+	if time.Since(p.at) < interval {
+		return false
+	}
+	p.at, p.seen = time.Now(), basis
+	return true
 }
 
 // planInput gathers what a plan is made from, on the controller's leader.
@@ -146,24 +180,39 @@ func (b *board) load(m *shard.Map) ([]heat.SlotHeat, []uint64) {
 	return out, keys
 }
 
+// atRest tells whether the leader of every group has told that it serves next to nothing.
+func (b *board) atRest(m *shard.Map) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ops := 0.0
+	for _, g := range dataGroups(m) {
+		told, known := b.loads[g.ID]
+		if !known {
+			return false
+		}
+		for _, l := range told.slots {
+			ops += l.Reads + l.Writes
+		}
+	}
+	return ops < restLoad
+}
+
 // followPlan carries out what the planner wants next, if it is time to plan.
 func (n *Node) followPlan(ctx context.Context, g *group.Group) {
 	m := n.shardMap()
 	if slices.Contains(m.Owner[:], shard.Controller) || n.board.age() < aliveFor {
 		return // it begins, or has had no time to hear of all
 	}
-	p := &n.planning
-	p.mu.Lock()
-	due := time.Since(p.at) >= planInterval
-	if due {
-		p.at = time.Now()
-	}
-	p.mu.Unlock()
-	if !due {
+	now, _ := n.board.read()
+	if !n.planning.due(planBasis{g.Term(), m, now}, len(now.Dead) == 0 && n.board.atRest(m)) {
 		return
 	}
 	in := n.planInput(g)
-	for _, a := range plan.Plan(in) {
+	actions := plan.Plan(in)
+	n.planning.mu.Lock()
+	n.planning.acted = len(actions) > 0
+	n.planning.mu.Unlock()
+	for _, a := range actions {
 		// All actions of a plan may be carried out together: each is for the newest map.
 		err := n.act(ctx, n.shardMap(), in.Heat, a)
 		if stale := kv.ReplyError(""); errors.As(err, &stale) && stale.Code() == fsm.ErrStale {

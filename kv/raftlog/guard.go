@@ -72,16 +72,17 @@ func (g *guard) failure() error {
 // watch looks for a write that hangs. It reports once.
 func (g *guard) watch() {
 	defer close(g.done)
-	ticker := time.NewTicker(g.opts.HangTimeout / 4)
-	defer ticker.Stop()
+	alarm := g.opts.Pulse.Alarm()
+	defer alarm.Stop()
 	for {
+		alarm.Set(g.opts.HangTimeout / 4)
 		select {
-		case now := <-ticker.C:
+		case <-alarm.C:
 			since := g.since.Load()
 			if since == 0 {
 				continue
 			}
-			if waited := now.Sub(time.Unix(0, since)); waited > g.opts.HangTimeout {
+			if waited := time.Since(time.Unix(0, since)); waited > g.opts.HangTimeout {
 				g.opts.OnHang(*g.name.Load(), waited)
 				return
 			}

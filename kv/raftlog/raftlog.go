@@ -22,6 +22,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+
+	"raftkv/kv/pulse"
 )
 
 // Errors of Open and Check. Both mean that the files cannot be trusted.
@@ -51,6 +53,8 @@ type Options struct {
 	// HangTimeout is how long one write may take before OnHang is called.
 	// 0: for ever.
 	HangTimeout time.Duration
+	// Pulse wakes whoever looks for that. Nil: a portable one.
+	Pulse *pulse.Pulse
 
 	// OnFailure is called once, when a write has failed and nothing can be
 	// written any more. It must not block.
@@ -111,6 +115,9 @@ func Open(opts Options) (_ *Log, err error) {
 	}
 	if opts.Store == "" {
 		opts.Store = WAL
+	}
+	if opts.Pulse == nil {
+		opts.Pulse = pulse.Portable()
 	}
 	opts.Broken = opts.Broken.complete()
 	l := &Log{opts: opts, space: space{dir: opts.Dir, faults: opts.Faults}}

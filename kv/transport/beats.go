@@ -21,7 +21,7 @@ const (
 	// the shortest election timeout (group.Timings).
 	//
 	// Reads do not wait for it: they are confirmed by heartbeats of their own (Confirm).
-	beatInterval = 50 * time.Millisecond
+	beatInterval = 100 * time.Millisecond
 	// askLimit is how long raft may take to beat when it is asked to. It is below the
 	// time after which it beats unasked, which is a tenth of its heartbeat timeout.
 	askLimit = 15 * time.Millisecond
@@ -31,18 +31,12 @@ const (
 )
 
 // Raft's loop for a follower beats, waits for the answer, and then for a random time
-// that is shorter than an interval. Each of these waits would wake the node once
-// more, between its intervals. So the loop is held in its call until the interval
-// after the one in which its beat left. Then, at once: it is let go with that beat's
-// answer, the next beat leaves in its name, and the group is told to ask for another
-// (Group.OnBeat), so that it does not wait for its time but comes back. A loop
-// that does not come back, because the replica leads no more, has one beat sent
-// after its last one, of a term in which it did lead.
-//
-// So raft learns an interval late that a follower has answered, and a leader that
-// hears nobody steps down as much later. Nothing else depends on it: who confirms
-// reads and who counts as alive goes by OnAck, which is told at once. What has failed or
-// was refused is not held.
+// that is shorter than an interval. That wait would wake the node once more, between
+// its intervals. So the loop is held in its call until the next interval; when
+// its beat leaves, the group is told to ask for another (Group.OnBeat); and it is
+// let go with the answer, which comes later than raft has taken the question. So the loop
+// finds that it is to beat again, comes back at once, and sets no timer. One that it sets and
+// does not wait for is no better: Go's runtime wakes up for most of those.
 
 // beats are the heartbeats of all groups.
 type beats struct {
@@ -57,9 +51,9 @@ type beats struct {
 type beater struct {
 	group  *Group
 	target raft.ServerID
-	call   *beatCall   // raft's, that is held; nil: none
-	flying *beat       // that has left and was not answered; nil: none
-	last   beatOutcome // of the last one, which raft does not know yet
+	call   *beatCall // raft's, that is held; nil: none
+	flying *beat     // that has left for it and was not answered; nil: none
+	let    time.Time // when the last call was let go, if raft had been asked for the next; else zero
 }
 
 // beatCall is raft's call for a heartbeat.
@@ -77,15 +71,14 @@ type beat struct {
 	message []byte
 }
 
-// beatOutcome is what became of a heartbeat. The zero value stands for none.
+// beatOutcome is what became of a heartbeat.
 type beatOutcome struct {
-	beat *beat
 	resp raft.AppendEntriesResponse
 	err  error
 }
 
-// urgent tells whether raft must know at once.
-func (o *beatOutcome) urgent() bool { return o.beat != nil && (o.err != nil || !o.resp.Success) }
+// errOvertaken is the outcome of a call whose loop beats for a leadership that has ended.
+var errOvertaken = errors.New("the replica beats for a later leadership")
 
 func newBeats(p *pulse.Pulse) *beats {
 	return &beats{alarm: p.Alarm(), woken: make(chan struct{}, 1), waiting: make(map[*beater]struct{})}
@@ -96,29 +89,20 @@ func (b *beats) add(g *Group, target raft.ServerID, call *beatCall) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !g.asked.IsZero() {
-		if now.Sub(g.asked) > askLimit {
-			g.askAfter = now.Add(askPause)
-		}
-		g.asked = time.Time{}
-	}
 	to := g.beaters[target]
 	if to == nil {
 		to = &beater{group: g, target: target}
 		g.beaters[target] = to
 	}
-	// What is of an earlier leadership counts no more.
-	if last := to.last.beat; last != nil && (last.term != call.args.Term || now.Sub(last.sent) > 2*beatInterval) {
-		to.last = beatOutcome{}
+	if !to.let.IsZero() && now.Sub(to.let) > askLimit {
+		g.askAfter = now.Add(askPause)
 	}
-	if to.flying != nil && to.flying.term != call.args.Term {
+	g.asked, to.let = false, time.Time{}
+	if to.call != nil {
 		to.flying = nil
+		b.release(to, beatOutcome{err: errOvertaken})
 	}
 	to.call = call
-	if to.last.urgent() {
-		b.release(to)
-		return
-	}
 	b.waiting[to] = struct{}{}
 	select {
 	case b.woken <- struct{}{}:
@@ -131,15 +115,18 @@ func (b *beats) remove(g *Group, target raft.ServerID, call *beatCall) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if to := g.beaters[target]; to.call == call {
-		to.call = nil
+		to.call, to.flying = nil, nil
 		delete(b.waiting, to)
 	}
 }
 
-// release lets a call go with the last outcome. It must be called with mu held.
-func (b *beats) release(to *beater) {
-	to.call.done <- to.last
-	to.call, to.last = nil, beatOutcome{}
+// release lets a call go. It must be called with mu held.
+func (b *beats) release(to *beater, o beatOutcome) {
+	to.call.done <- o
+	to.call = nil
+	if to.group.asked && o.err == nil {
+		to.let = time.Now()
+	}
 	delete(b.waiting, to)
 }
 
@@ -160,11 +147,11 @@ func (b *beats) run(ctx context.Context) {
 				return
 			}
 			due, asked := b.due()
-			for c, all := range due {
-				sendBeats(c, all)
-			}
 			for _, ask := range asked {
 				ask()
+			}
+			for c, all := range due {
+				sendBeats(c, all)
 			}
 		}
 	}
@@ -176,8 +163,7 @@ func (b *beats) any() bool {
 	return len(b.waiting) > 0
 }
 
-// due returns the beats that leave now, and whom to tell that raft shall beat again,
-// and lets go all calls whose last beat was answered.
+// due returns the beats that leave now, and whom to tell that raft shall beat again.
 func (b *beats) due() (due map[*clientConn][]*beat, asked []func()) {
 	now := time.Now()
 	due = make(map[*clientConn][]*beat)
@@ -187,21 +173,16 @@ func (b *beats) due() (due map[*clientConn][]*beat, asked []func()) {
 		if f := to.flying; f != nil {
 			if now.Sub(f.sent) > urgentTimeout {
 				to.flying = nil // a late answer counts for OnAck alone
-				to.last = beatOutcome{beat: f, err: fmt.Errorf("%s has not answered a heartbeat for %v", to.call.conn.nc.RemoteAddr(), urgentTimeout)}
-				b.release(to)
+				b.release(to, beatOutcome{err: fmt.Errorf("%s has not answered a heartbeat for %v", to.call.conn.nc.RemoteAddr(), urgentTimeout)})
 			}
 			continue
 		}
 		to.flying = &beat{to: to, term: to.call.args.Term, sent: now, message: encodeAppend(nil, to.target, to.call.args)}
 		c := to.call.conn
 		due[c] = append(due[c], to.flying)
-		if to.last.beat == nil {
-			continue // raft's first one
-		}
-		b.release(to)
-		if g := to.group; g.asked.IsZero() && now.After(g.askAfter) {
+		if g := to.group; !g.asked && now.After(g.askAfter) {
 			if ask := g.onBeat.Load(); ask != nil {
-				g.asked = now
+				g.asked = true
 				asked = append(asked, *ask)
 			}
 		}
@@ -209,17 +190,13 @@ func (b *beats) due() (due map[*clientConn][]*beat, asked []func()) {
 	return due, asked
 }
 
-// answered notes what became of a beat.
+// answered tells raft what became of a beat.
 func (b *beats) answered(x *beat, resp raft.AppendEntriesResponse, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	to := x.to
-	if to.flying != x {
-		return
-	}
-	to.flying, to.last = nil, beatOutcome{x, resp, err}
-	if to.call != nil && to.last.urgent() {
-		b.release(to)
+	if to := x.to; to.flying == x {
+		to.flying = nil
+		b.release(to, beatOutcome{resp, err})
 	}
 }
 
@@ -272,8 +249,7 @@ func settleBeats(all []*beat, payload []byte, err error) {
 	}
 }
 
-// beat sends a heartbeat with the next interval's, and waits until the one after
-// that for its answer.
+// beat sends a heartbeat with the next interval's, and waits for its answer.
 func (g *Group) beat(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	link := g.t.peer(string(target)).urgent
 	c := link.live()

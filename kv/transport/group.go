@@ -45,7 +45,7 @@ type Group struct {
 
 	// Guarded by t.beats.mu.
 	beaters  map[raft.ServerID]*beater
-	asked    time.Time // when raft was asked to beat, if it has not since
+	asked    bool      // raft was asked to beat, and no loop has come back since
 	askAfter time.Time // it is not asked before
 
 	mu               sync.Mutex
