@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -120,7 +121,11 @@ func (g *Group) restore() error {
 
 // replayLog applies the entries behind the snapshot that are known to be committed.
 func (g *Group) replayLog(ctx context.Context) {
-	makeWay := g.newWay(ctx)
+	makeWay, state := g.newWay(ctx), g.fsm.NewReplay()
+	state.SetWorkers(runtime.GOMAXPROCS(0))
+	slower := func() {}
+	defer func() { slower() }()
+	leads := false
 	err := g.log.Each(g.replay.from+1, g.replay.to, func(log *raft.Log) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -128,10 +133,15 @@ func (g *Group) replayLog(ctx context.Context) {
 		if log.Type != raft.LogCommand && log.Type != raft.LogConfiguration {
 			return nil // raft does not show it to a state machine either
 		}
-		g.fsm.Apply(log)
+		if !leads && g.raft.State() == raft.Leader && g.config.Hurry != nil {
+			leads, slower = true, g.config.Hurry()
+			state.SetWorkers(runtime.GOMAXPROCS(0))
+		}
+		state.Apply(log)
 		makeWay()
 		return g.fsm.Err()
 	})
+	state.Flush()
 	if err != nil && ctx.Err() == nil && g.fsm.Err() == nil {
 		if !errors.Is(err, raftlog.ErrDamaged) {
 			err = fmt.Errorf("the log cannot be read any more: %w", err)
@@ -141,23 +151,27 @@ func (g *Group) replayLog(ctx context.Context) {
 	g.replay.finish(err)
 }
 
-// A follower lets the leader go first, for at most leaderFirst: nobody can use its state
-// before the leader serves, be it for reads or as the next leader's, and nodes that share
-// processors would serve a whole replay later. While nobody leads, all go on. That the
-// leader is through it, a follower sees by its commit index (told).
+// Until somebody leads, each rests as long as it works: processors may be shared, and votes
+// come first. Then a follower lets the leader go first, for at most leaderFirst: nobody can
+// use its state before the leader serves, be it for reads or as the next leader's. That the
+// leader is through its replay, a follower sees by its commit index (told).
 const (
 	leaderFirst = 5 * time.Second
 	// lookAgain is how long a follower rests before it looks again.
 	lookAgain = 5 * time.Millisecond
 )
 
-// newWay returns what makes way for a leader; it is called after each entry, by one
+// newWay returns what makes way for others; it is called after each entry, by one
 // goroutine.
 func (g *Group) newWay(ctx context.Context) func() {
 	began, resumed := time.Now(), time.Now()
 	return func() {
-		if time.Since(resumed) < leastWork {
+		work := time.Since(resumed)
+		if work < leastWork {
 			return
+		}
+		if g.raft.State() != raft.Leader && g.Leader() == "" {
+			time.Sleep(min(work, longestRest))
 		}
 		for g.raft.State() == raft.Follower && g.raft.CommitIndex() == 0 && g.Leader() != "" && time.Since(began) < leaderFirst && ctx.Err() == nil {
 			time.Sleep(lookAgain)
