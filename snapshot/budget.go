@@ -24,7 +24,7 @@ type Progress struct {
 }
 
 // What replaying costs beside applying: an entry is read and decoded twice, by
-// the check of the log and by raft.
+// the check of the log and by the replay.
 const (
 	replayPerEntry = 15 * time.Microsecond
 	replayPerMiB   = 4 * time.Millisecond

@@ -133,8 +133,12 @@ func (g *Group) replayLog(ctx context.Context) {
 		if log.Type != raft.LogCommand && log.Type != raft.LogConfiguration {
 			return nil // raft does not show it to a state machine either
 		}
-		if !leads && g.raft.State() == raft.Leader && g.config.Hurry != nil {
-			leads, slower = true, g.config.Hurry()
+		if now := g.raft.State() == raft.Leader; now != leads && g.config.Hurry != nil {
+			slower()
+			leads, slower = now, func() {}
+			if leads {
+				slower = g.config.Hurry()
+			}
 			state.SetWorkers(runtime.GOMAXPROCS(0))
 		}
 		state.Apply(log)
