@@ -17,11 +17,18 @@ const (
 	mostPercent  = 800
 )
 
-// paceGarbage adapts the collector to the size of the state until ctx ends. It is
-// for a process of its own: the setting is Go's, for all of it. GOGC and
+// paceGarbage adapts the collector to the size of the state, once the node serves, until
+// ctx ends. It is for a process of its own: the setting is Go's, for all of it. GOGC and
 // GOMEMLIMIT in the environment win.
-func paceGarbage(ctx context.Context) {
+func paceGarbage(ctx context.Context, serves <-chan struct{}) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	// Until then Go's 100 % stay: most memory is used for the first time, and that costs
+	// more than to collect what is used again.
+	select {
+	case <-serves:
+	case <-ctx.Done():
 		return
 	}
 	collected := make(chan struct{}, 1)

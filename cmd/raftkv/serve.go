@@ -47,10 +47,10 @@ A new cluster makes its groups and gives them all slots as soon as it has
 			warnUnsafe(cmd.ErrOrStderr(), c.Unsafe)
 			c.Version = versionText()
 			pacing, stop := context.WithCancel(context.Background())
-			paced := make(chan struct{})
+			paced, serves := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(paced)
-				paceGarbage(pacing)
+				paceGarbage(pacing, serves)
 			}()
 			defer func() {
 				stop()
@@ -61,7 +61,7 @@ A new cluster makes its groups and gives them all slots as soon as it has
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "node %s runs; log: %s/log/node.jsonl\n", n.ID(), c.Dir)
-			failed := attend(cmd, n)
+			failed := attend(cmd, n, serves)
 			if failed != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "raftkv: node %s stops: %v\n", n.ID(), failed)
 			}
@@ -93,9 +93,9 @@ const (
 	readyPatience = 3 * time.Second
 )
 
-// attend tells when the node serves, or what it waits for, and returns when the node
-// has failed or is to stop.
-func attend(cmd *cobra.Command, n *node.Node) error {
+// attend tells when the node serves, by closing serves, too, or what it waits for, and
+// returns when the node has failed or is to stop.
+func attend(cmd *cobra.Command, n *node.Node, serves chan<- struct{}) error {
 	began, told := time.Now(), false
 	for {
 		ctx, cancel := context.WithTimeout(cmd.Context(), readyPause)
@@ -108,6 +108,7 @@ func attend(cmd *cobra.Command, n *node.Node) error {
 		err := n.Ready(ctx)
 		cancel()
 		if err == nil {
+			close(serves)
 			fmt.Fprintf(cmd.OutOrStdout(), "node %s serves\n", n.ID())
 			return n.Wait(cmd.Context())
 		}

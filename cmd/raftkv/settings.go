@@ -36,6 +36,7 @@ type settings struct {
 	advertise  bool
 	unsafe     string
 	scheduling choice
+	hurry      int
 }
 
 func (s *settings) add(f *pflag.FlagSet) {
@@ -60,6 +61,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.Var(&s.scheduling, "scheduling", "normal, or batch: interrupt nobody to handle a message at once, which serves more when nodes share processors; 'up' starts several nodes with batch")
+	f.IntVar(&s.hurry, "hurry-processors", 0, "processors to use while a leader replays its log and the nodes that share them rest; 0: those of GOMAXPROCS; 'up' sets it")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
 	f.StringVar(&s.unsafe, "unsafe", "", "break a rule on purpose, to see what follows and that 'raftkv check' finds it: "+node.UnsafeNames()+"; needs --"+faultsFlag)
@@ -73,7 +75,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 // child processes. The password goes through the environment.
 func (s *settings) args(f *pflag.FlagSet) []string {
 	var out []string
-	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "trace-sample", "advertise-replicas", "pprof", faultsFlag, "unsafe", "scheduling", "disk-faults", "failpoint"} {
+	for _, name := range []string{"log-store", "profile", "max-value", "max-memory", "min-free", "max-clients", "replay-budget", "hang-timeout", "replace-after", "log-level", "trace", "trace-sample", "advertise-replicas", "pprof", faultsFlag, "unsafe", "scheduling", "hurry-processors", "disk-faults", "failpoint"} {
 		if flag := f.Lookup(name); flag.Changed {
 			out = append(out, "--"+name+"="+flag.Value.String())
 		}
@@ -88,6 +90,7 @@ func (s *settings) apply(c *node.Config) {
 	c.MaxClients, c.ReplayBudget, c.HangTimeout, c.ReplaceAfter = s.maxClients, s.replay, s.hang, s.replace
 	c.LogLevel, c.Password, c.Pprof = s.logLevel.value, s.password, s.pprof
 	c.Failpoint, c.Faults, c.Unsafe, c.AdvertiseReplicas = s.failpoint, s.breakable, s.unsafe, s.advertise
+	c.HurryProcessors = max(s.hurry, 0)
 	if s.faults != "" {
 		c.DiskFaults = faultFile(s.faults)
 	}

@@ -139,6 +139,12 @@ func (s *sessions) end(clock int64, index uint64, migrates func(slot uint16) boo
 	}
 }
 
+// due tells whether end would find a session that has been idle for long enough.
+func (s *sessions) due(clock int64) bool {
+	oldest, ok := s.byAge.Min()
+	return ok && oldest.active+SessionIdle.Milliseconds() <= clock
+}
+
 // clear forgets up to limit sessions of the slots from..to and returns how many.
 func (s *sessions) clear(from, to uint16, limit int) int {
 	var gone []*session

@@ -71,6 +71,10 @@ type Config struct {
 	// entry of a newer version. It must not block.
 	Fatal func(error)
 
+	// Hurry, if set, is called when the replica leads and clients wait until it has replayed
+	// its log, and what it returns when it has: meanwhile the process may use more processors.
+	Hurry func() (slower func())
+
 	// Now is the node's wall clock.
 	Now func() time.Time
 

@@ -2,6 +2,7 @@ package group
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -31,10 +32,12 @@ func (g *Group) leading() bool {
 	return r != nil && r.State() == raft.Leader
 }
 
-// durableFSM applies entries only once they are on this replica's disk.
+// durableFSM applies entries only once they are on this replica's disk, and what came
+// before them is applied.
 type durableFSM struct {
 	*fsm.FSM
-	log *raftlog.Log
+	log    *raftlog.Log
+	replay *replay
 	// traced, if set, is told of each batch: how long it waited for the disk, and how
 	// long it took.
 	traced func(logs []*raft.Log, waited, took time.Duration)
@@ -48,7 +51,11 @@ func (d durableFSM) Apply(log *raft.Log) any { return d.ApplyBatch([]*raft.Log{l
 // ApplyBatch applies entries in order.
 func (d durableFSM) ApplyBatch(logs []*raft.Log) []any {
 	start := time.Now()
-	if err := d.log.WaitDurable(logs[len(logs)-1].Index); err != nil {
+	err := d.replay.wait()
+	if err == nil {
+		err = d.log.WaitDurable(logs[len(logs)-1].Index)
+	}
+	if err != nil {
 		// The node stops for it. The outcome is not known: followers may have them.
 		err = fmt.Errorf("not applied: %w", err)
 		out := make([]any, len(logs))
@@ -63,4 +70,21 @@ func (d durableFSM) ApplyBatch(logs []*raft.Log) []any {
 		d.traced(logs, durable.Sub(start), time.Since(durable))
 	}
 	return out
+}
+
+// Snapshot takes an image of the state.
+func (d durableFSM) Snapshot() (raft.FSMSnapshot, error) {
+	if err := d.replay.wait(); err != nil {
+		return nil, err
+	}
+	return d.FSM.Snapshot()
+}
+
+// Restore replaces the state by a snapshot's.
+func (d durableFSM) Restore(source io.ReadCloser) error {
+	if err := d.replay.wait(); err != nil {
+		source.Close()
+		return err
+	}
+	return d.FSM.Restore(source)
 }

@@ -64,6 +64,7 @@ type Group struct {
 	opened   atomic.Bool
 	failed   atomic.Pointer[error] // the first reason to stop
 	publish  chan struct{}         // has room for one, see Publish
+	replay   *replay
 	snapping atomic.Bool
 
 	reloading sync.Mutex // guards raft's reloadable settings between reading and writing them
@@ -90,6 +91,7 @@ func Open(config Config) (_ *Group, err error) {
 		acks:     newAcks(config.Replica),
 		heat:     heat.New(heatHalfLife),
 		pulse:    config.Transport.Pulse(),
+		replay:   newReplay(),
 	}
 	defer func() {
 		if err != nil {
@@ -114,6 +116,14 @@ func Open(config Config) (_ *Group, err error) {
 		Log:          config.Logger,
 	})
 	if err := g.startRaft(); err != nil {
+		return nil, err
+	}
+	// While raft elects somebody.
+	if err := g.restore(); err != nil {
+		g.replay.finish(err)
+		down := g.raft.Shutdown()
+		config.Transport.Close()
+		down.Error()
 		return nil, err
 	}
 	g.start()
@@ -161,6 +171,7 @@ func (g *Group) startRaft() error {
 	c.SnapshotThreshold = math.MaxUint64
 	c.SnapshotInterval = 24 * time.Hour
 	c.TrailingLogs = minTrailing
+	c.NoSnapshotRestoreOnStart = true // see replay.go
 
 	existing, err := raft.HasExistingState(g.log, g.log, g.snapshots)
 	if err != nil {
@@ -173,26 +184,28 @@ func (g *Group) startRaft() error {
 		}
 	}
 	g.config.Transport.OnAck(g.acks.record)
-	g.config.Transport.OnDisk(g.log)
-	g.log.Starting(g.snapshots.Newest().Index)
-	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log, g.traceApplied}, g.log, g.log, g.snapshots, g.config.Transport)
+	g.config.Transport.OnDisk(told{g.log, g.replay})
+	snapshots, err := g.begin()
+	if err != nil {
+		return err
+	}
+	g.log.Starting(g.replay.to)
+	g.raft, err = raft.NewRaft(c, durableFSM{g.fsm, g.log, g.replay, g.traceApplied}, g.log, g.log, snapshots, g.config.Transport)
 	g.log.Started()
-	if failure := g.fsm.Err(); failure != nil {
-		// Raft would go on with an older snapshot, past which the log may be compacted.
-		if g.raft != nil {
-			g.raft.Shutdown().Error()
-		}
-		return fmt.Errorf("%s: %w", g.snapshots.Newest().Path, failure)
+	if err != nil {
+		return err
 	}
 	g.running.Store(g.raft)
-	return err
+	return nil
 }
 
 func (g *Group) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
 	g.proposer = newProposer(&proposer{
-		apply:   g.raft.Apply,
+		apply: func(entry []byte, timeout time.Duration) raft.ApplyFuture {
+			return g.raft.ApplyLog(raft.Log{Data: entry, Extensions: raftlog.Claim(g.fsm.Applied())}, timeout)
+		},
 		want:    g.fsm.Want,
 		now:     func() int64 { return g.config.Now().UnixMilli() },
 		timeout: proposeTimeout,
@@ -202,6 +215,7 @@ func (g *Group) start() {
 	g.leaderReads = newReader(readTimeout, g.confirmLeader)
 	g.followerReads = newReader(readTimeout, g.confirmFollower)
 	g.background.Go(func() { g.watchLeadership(ctx) })
+	g.background.Go(func() { g.replayLog(ctx) })
 	g.background.Go(func() { g.watchReplay(ctx) })
 	g.background.Go(func() { g.beatLoop(ctx) })
 	g.background.Go(func() { g.watchLeader(ctx) })

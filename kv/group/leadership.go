@@ -24,9 +24,9 @@ const barrierRetry = 20 * time.Millisecond
 func (g *Group) watchLeadership(ctx context.Context) {
 	var leading bool
 	barrier := make(chan uint64, 1) // the term in which a barrier was applied; 0: failed
-	pending := false
+	pending, late := false, false
 	start := func() {
-		pending = true
+		pending, late = true, !g.replay.over()
 		g.background.Go(func() { barrier <- g.barrier() })
 	}
 	for {
@@ -46,6 +46,9 @@ func (g *Group) watchLeadership(ctx context.Context) {
 			case term != 0 && term == g.raft.CurrentTerm():
 				g.barred.Store(term)
 				g.serve(term)
+				if late {
+					g.Publish() // followers wait for it (newWay)
+				}
 			default:
 				select {
 				case <-time.After(barrierRetry):

@@ -59,8 +59,12 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	if g.config.ReplayBudget <= 0 {
 		return
 	}
+	effect, since := g.fsm.LastEffect(), time.Now()
 	every(ctx, g.pulse, func() time.Duration { return snapshotInterval }, func() {
-		due, reason := g.snapshotDue()
+		if now := g.fsm.LastEffect(); now != effect {
+			effect, since = now, time.Now()
+		}
+		due, reason := g.snapshotDue(time.Since(since))
 		if !due {
 			return
 		}
@@ -71,7 +75,8 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	})
 }
 
-func (g *Group) snapshotDue() (bool, string) {
+// snapshotDue tells whether a snapshot should be taken, nothing having changed for so long.
+func (g *Group) snapshotDue(idle time.Duration) (bool, string) {
 	newest := g.snapshots.Newest()
 	first, last := g.log.Bounds()
 	entries := g.fsm.Applied() - min(newest.Index, g.fsm.Applied())
@@ -83,6 +88,7 @@ func (g *Group) snapshotDue() (bool, string) {
 		LogBytes:   size,
 		StateBytes: g.fsm.Memory(),
 		WriteTime:  newest.Took,
+		Idle:       idle,
 	})
 }
 

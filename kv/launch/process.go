@@ -107,7 +107,7 @@ func (c *Cluster) env(f *file) ([]string, error) {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, flagVariables) })
 	env = append(env, c.environ...)
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, processors) }) {
-		env = append(env, processors+strconv.Itoa(fairShare(runtime.NumCPU(), len(f.Nodes))))
+		env = append(env, processors+strconv.Itoa(fairShare(runtime.NumCPU(), len(f.Nodes))), hurry+strconv.Itoa(runtime.NumCPU()))
 	}
 	if len(f.Nodes) > 1 && !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, scheduling) }) {
 		env = append(env, scheduling+"batch")
@@ -117,6 +117,10 @@ func (c *Cluster) env(f *file) ([]string, error) {
 
 // processors is Go's variable for how many threads run Go code at a time.
 const processors = "GOMAXPROCS="
+
+// hurry is a variable of `raftkv serve`: a node may use all processors while clients wait
+// for its replay, since the others rest then.
+const hurry = flagVariables + "HURRY_PROCESSORS="
 
 // scheduling is a variable of `raftkv serve`: its flag says why nodes that share a
 // machine should not interrupt each other.

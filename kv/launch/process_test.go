@@ -191,6 +191,8 @@ func TestNodesShareTheProcessors(t *testing.T) {
 	want := "GOMAXPROCS=" + itoa((runtime.NumCPU()+2)/3)
 	if env := strings.Split(string(b), "\x00"); !slices.Contains(env, want) || !slices.Contains(env, "RAFTKV_SCHEDULING=batch") {
 		t.Errorf("environment of one of three nodes: %q, want %s and to be scheduled as batch", env, want)
+	} else if hurry := "RAFTKV_HURRY_PROCESSORS=" + itoa(runtime.NumCPU()); !slices.Contains(env, hurry) {
+		t.Errorf("environment of one of three nodes: %q, want %s", env, hurry)
 	}
 	c = openCluster(t, c.Dir(), "RAFTKV_SCHEDULING=normal")
 	start(t, c, "n2")

@@ -53,6 +53,10 @@ type Config struct {
 	// HangTimeout is how long the disk may not answer before the node stops.
 	HangTimeout time.Duration
 
+	// HurryProcessors is how many threads run Go code at a time while a leader replays its
+	// log. 0: as many as always.
+	HurryProcessors int
+
 	Password string // what AUTH asks for; empty: nothing
 	Version  string // of the program
 	LogLevel string // debug, info, warn or error

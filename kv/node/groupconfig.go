@@ -27,6 +27,7 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 		AskReadIndex: n.askReadIndex(id),
 		Fatal:        n.fail,
 		Now:          n.now,
+		Hurry:        n.hurry.begin,
 		LeaderChanged: func(serving bool) {
 			if serving && id == shard.Controller {
 				n.ledAt.Store(n.now().UnixMilli())

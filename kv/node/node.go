@@ -67,6 +67,7 @@ type Node struct {
 	faultNews faultNews    // what began or ended here, and was not told yet
 	ledAt     atomic.Int64 // when this node began to lead group 0, Unix time in ms
 	complaints
+	hurry hurry
 
 	heardController time.Time // keepPlace's
 	followed        uint64    // followMap's: the epoch of the last map that it has read
@@ -117,6 +118,7 @@ func Open(config Config) (*Node, error) {
 	n.place.Store(new(place))
 	n.bulletin.Store(new(bulletin))
 	n.retable()
+	n.hurry.processors = config.HurryProcessors
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.config, n.identity, err = settle(config); err == nil {
 		err = n.start()

@@ -59,9 +59,10 @@ func (l *Log) Check(snapshot uint64) error {
 		first, last = 0, 0
 	}
 	size := int64(0)
+	var proof prover
 	err = withoutPanic(path, func() error {
 		var err error
-		size, err = l.readAll(first, last)
+		size, err = l.readAll(first, last, &proof)
 		return err
 	})
 	if err != nil {
@@ -69,7 +70,7 @@ func (l *Log) Check(snapshot uint64) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.first, l.last, l.bytes = first, last, size
+	l.first, l.last, l.bytes, l.committed = first, last, size, proof.committed()
 	l.writer.reached(last)
 	return nil
 }
@@ -84,8 +85,8 @@ type reader interface {
 
 var _ reader = (*walStore)(nil)
 
-// readAll verifies every entry.
-func (l *Log) readAll(first, last uint64) (size int64, err error) {
+// readAll verifies every entry, and shows it to proof.
+func (l *Log) readAll(first, last uint64, proof *prover) (size int64, err error) {
 	if last == 0 {
 		return 0, nil
 	}
@@ -96,6 +97,7 @@ func (l *Log) readAll(first, last uint64) (size int64, err error) {
 		}
 		index, term = index+1, log.Term
 		size += int64(encodedSize(log))
+		proof.see(log)
 		return nil
 	}
 	if store, ok := l.entries.(reader); ok {

@@ -95,6 +95,8 @@ type Log struct {
 	cache    cache
 	voteTerm uint64 // of the vote that raft is about to write
 
+	committed Committed // when it was checked
+
 	pass      atomic.Pointer[pass] // while raft starts
 	space     space
 	closeOnce sync.Once

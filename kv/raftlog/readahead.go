@@ -25,8 +25,7 @@ const maxFrame = 64 << 20
 
 // readAhead reads entries that follow each other from raft-wal's segment files, a
 // window at a time. raft-wal reads at least 64 KiB for each entry, and copies it;
-// a node that starts reads its log three times over: once to check it, once for
-// raft's members, and once to apply it.
+// a node that starts reads its log twice over: once to check it, and once to apply it.
 //
 // It answers only what it is sure of, and leaves all else to raft-wal: entries that
 // do not follow the last one, and whatever does not decode. So it knows no errors.

@@ -31,7 +31,7 @@ func (v *View) Changes(number, since uint64, fn func(slot uint16, key []byte, it
 	}
 	t.changes.Ascend(change{index: since + 1}, func(c change) bool {
 		slot := uint16(c.position >> hashBits)
-		records, _ := v.trees[partitionOf(slot)].Get(c.position)
+		records, _ := v.trees[PartitionOf(slot)].Get(c.position)
 		for r := range records.each {
 			if r.changed() == c.index && !fn(slot, bytesOf(r.key()), r.item(), false) {
 				return false

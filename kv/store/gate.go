@@ -43,7 +43,7 @@ func (s *Store) Clear() {
 	for slot := range uint16(shard.Slots) {
 		stays := s.gates[slot].hidden
 		if stays && s.slotLen[slot] > 0 {
-			s.keep(slot, old[partitionOf(slot)])
+			s.keep(slot, old[PartitionOf(slot)])
 		}
 		if !stays {
 			s.slotLen[slot], s.digest[slot], s.deleted[slot] = 0, 0, s.index
@@ -59,7 +59,7 @@ func (s *Store) Clear() {
 
 // keep takes a slot over from the tree that is given up.
 func (s *Store) keep(slot uint16, old *btree.Map[uint64, chain]) {
-	to := s.trees[partitionOf(slot)]
+	to := s.trees[PartitionOf(slot)]
 	old.Ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
 		if uint16(pos>>hashBits) != slot {
 			return false

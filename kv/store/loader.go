@@ -56,7 +56,7 @@ func (l *Loader) Partition(n int) *Partition { return &l.parts[n] }
 
 // Slot tells when a key was last deleted in slot.
 func (p *Partition) Slot(slot uint16, deleted uint64) error {
-	if partitionOf(slot) != p.number {
+	if PartitionOf(slot) != p.number {
 		return fmt.Errorf("slot %d is not of partition %d", slot, p.number)
 	}
 	p.store.deleted[slot] = deleted
@@ -67,7 +67,7 @@ func (p *Partition) Slot(slot uint16, deleted uint64) error {
 // The slices are copied.
 func (p *Partition) Add(key, value []byte, expireAt int64, changed uint64) error {
 	slot, pos := position(key)
-	if partitionOf(slot) != p.number {
+	if PartitionOf(slot) != p.number {
 		return fmt.Errorf("key %q of slot %d is not of partition %d", key, slot, p.number)
 	}
 	r := newRecord(key, value, expireAt, changed)
@@ -95,7 +95,7 @@ func (p *Partition) Add(key, value []byte, expireAt int64, changed uint64) error
 func (p *Partition) Grave(key []byte, index, digest uint64) error {
 	slot, pos := position(key)
 	t := p.store.trails[slot]
-	if partitionOf(slot) != p.number || t == nil {
+	if PartitionOf(slot) != p.number || t == nil {
 		return fmt.Errorf("deleted key %q of slot %d, which does not migrate or is not of partition %d", key, slot, p.number)
 	}
 	g := newRecord(key, binary.LittleEndian.AppendUint64(nil, digest), 0, index)

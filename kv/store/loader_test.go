@@ -80,7 +80,7 @@ func TestLoaderRebuildsALargeStore(t *testing.T) {
 func TestLoaderRefusesWhatCannotBe(t *testing.T) {
 	key := []byte("a") // slot 15495
 	l := NewLoader(1, 1)
-	right := partitionOf(shard.Slot(key))
+	right := PartitionOf(shard.Slot(key))
 	if err := l.Partition(right).Add(key, nil, 0, 1); err != nil {
 		t.Errorf("first time: %v", err)
 	}

@@ -17,7 +17,7 @@ func (s *Store) Scan(cursor uint64, count int, fn func(key []byte, it Item)) (ne
 		return 0
 	}
 	seen := 0
-	for p := partitionOf(uint16(slot)); p < Partitions; p++ {
+	for p := PartitionOf(uint16(slot)); p < Partitions; p++ {
 		var last uint64
 		full := false
 		s.trees[p].Ascend(cursor, func(pos uint64, c chain) bool {

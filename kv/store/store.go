@@ -8,6 +8,8 @@
 package store
 
 import (
+	"sync"
+
 	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/btree"
 
@@ -60,6 +62,8 @@ type Store struct {
 	len    int
 	hidden int // of len
 	bytes  int64
+
+	lock *sync.Mutex // of deadlines, in a part; nil: nobody else changes them
 }
 
 // deadline says that some record at a position expires at a time.
@@ -100,8 +104,6 @@ func position(key []byte) (slot uint16, pos uint64) {
 	return slot, uint64(slot)<<hashBits | xxhash.Sum64(key)>>(64-hashBits)
 }
 
-func partitionOf(slot uint16) int { return int(slot) / slotsPerPartition }
-
 // Advance begins a raft entry: clock is the leader's in ms, clamped so that time
 // never goes back; index is the entry's. Up to MaxExpirePerEntry due keys are
 // removed.
@@ -115,7 +117,7 @@ func (s *Store) Advance(clock int64, index uint64) {
 		}
 		s.deadlines.PopMin()
 		slot := uint16(d.position >> hashBits)
-		tree := s.trees[partitionOf(slot)]
+		tree := s.trees[PartitionOf(slot)]
 		c, _ := tree.Get(d.position)
 		var rest chain
 		for r := range c.each {
@@ -203,7 +205,7 @@ func (s *Store) expired(r record) bool {
 // Get returns what key holds.
 func (s *Store) Get(key []byte) (Item, bool) {
 	slot, pos := position(key)
-	c, ok := s.trees[partitionOf(slot)].Get(pos)
+	c, ok := s.trees[PartitionOf(slot)].Get(pos)
 	if !ok {
 		return Item{}, false
 	}
@@ -228,7 +230,7 @@ func (s *Store) Set(key, value []byte, expireAt int64) {
 func (s *Store) put(key, value []byte, expireAt int64) {
 	slot, pos := position(key)
 	r := newRecord(key, value, expireAt, s.index)
-	tree := s.trees[partitionOf(slot)]
+	tree := s.trees[PartitionOf(slot)]
 	var old record
 	var rest chain // the others of its position
 	if before, existed := tree.Set(pos, chain(r)); existed {
@@ -246,7 +248,7 @@ func (s *Store) put(key, value []byte, expireAt int64) {
 	}
 	s.count(slot, r)
 	if expireAt != 0 {
-		s.deadlines.Set(deadline{expireAt, pos})
+		s.addDeadline(expireAt, pos)
 	}
 	if t := s.trails[slot]; t != nil {
 		s.bytes += t.written(pos, r, old, rest)
@@ -256,7 +258,7 @@ func (s *Store) put(key, value []byte, expireAt int64) {
 // Delete removes key and tells whether it was there.
 func (s *Store) Delete(key []byte) bool {
 	slot, pos := position(key)
-	tree := s.trees[partitionOf(slot)]
+	tree := s.trees[PartitionOf(slot)]
 	c, ok := tree.Get(pos)
 	if !ok {
 		return false
@@ -281,9 +283,22 @@ func (s *Store) Delete(key []byte) bool {
 // dropDeadline takes a deadline out of the index unless another record of the
 // chain shares it.
 func (s *Store) dropDeadline(at int64, pos uint64, rest chain) {
-	if !rest.expiresAt(at) {
-		s.deadlines.Delete(deadline{at, pos})
+	if rest.expiresAt(at) {
+		return
 	}
+	if s.lock != nil {
+		s.lock.Lock()
+		defer s.lock.Unlock()
+	}
+	s.deadlines.Delete(deadline{at, pos})
+}
+
+func (s *Store) addDeadline(at int64, pos uint64) {
+	if s.lock != nil {
+		s.lock.Lock()
+		defer s.lock.Unlock()
+	}
+	s.deadlines.Set(deadline{at, pos})
 }
 
 // Version returns a number that changes whenever key does, for WATCH: it tells
@@ -294,7 +309,7 @@ func (s *Store) dropDeadline(at int64, pos uint64, rest chain) {
 // slot may pass through, are not to be compared.
 func (s *Store) Version(key []byte) uint64 {
 	slot, pos := position(key)
-	c, _ := s.trees[partitionOf(slot)].Get(pos)
+	c, _ := s.trees[PartitionOf(slot)].Get(pos)
 	r := c.find(key)
 	era := s.gates[slot].era << eraShift
 	switch {
@@ -339,7 +354,7 @@ func (s *Store) DeleteSlots(from, to uint16, keys int, bytes int64) int {
 }
 
 func (s *Store) ascend(slot uint16, fn func(record) bool) {
-	ascendTree(s.trees[partitionOf(slot)], slot, fn)
+	ascendTree(s.trees[PartitionOf(slot)], slot, fn)
 }
 
 func ascendTree(tree *btree.Map[uint64, chain], slot uint16, fn func(record) bool) {

@@ -117,7 +117,7 @@ func reload(t *rapid.T, s *Store, slots []shard.Range, mirror bool) *Store {
 		t.Fatal(err)
 	}
 	for slot := range shard.Each(slots) {
-		part := l.Partition(partitionOf(slot))
+		part := l.Partition(PartitionOf(slot))
 		view.AscendGraves(slot, func(key []byte, index, digest uint64) bool {
 			if err := part.Grave(key, index, digest); err != nil {
 				t.Fatal(err)

@@ -52,7 +52,7 @@ func (v *View) Deleted(slot uint16) uint64 { return v.deleted[slot] }
 // AscendSlot calls fn for every key of a slot in order, those included that are
 // due, until it returns false.
 func (v *View) AscendSlot(slot uint16, fn func(key []byte, it Item) bool) {
-	ascendTree(v.trees[partitionOf(slot)], slot, func(r record) bool {
+	ascendTree(v.trees[PartitionOf(slot)], slot, func(r record) bool {
 		return fn(bytesOf(r.key()), r.item())
 	})
 }
