@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -15,15 +16,16 @@ import (
 const (
 	// askTurnTimeout bounds one question. The leader answers from memory.
 	askTurnTimeout = time.Second
-	// unansweredWait is for when nobody answers: there is no leader, or it is of a
-	// version that does not know the question.
+	// unansweredWait is for when nobody answers, or the leader is of a version that does
+	// not know the question.
 	unansweredWait = 10 * time.Second
-	// leastWait and mostWait bound how long others may be before it. In between,
-	// it is as long as turnsWaited snapshots take: those of two others, while the
-	// machine is twice as busy.
-	leastWait   = time.Minute
-	mostWait    = 10 * time.Minute
-	turnsWaited = 4
+	// turnWaited is how many times as long as its own last snapshot took another one's
+	// turn may take, and at least leastWait: the machine may be busier now. It is also
+	// for when nobody leads as yet.
+	turnWaited = 4
+	leastWait  = time.Minute
+	// mostWait bounds the wait for all the others.
+	mostWait = 10 * time.Minute
 )
 
 // ServeTurn answers a replica of the group, on the leader: whose turn it is to write a
@@ -67,18 +69,20 @@ func (g *Group) myTurn(ctx context.Context, w *turnWait) bool {
 // turnWait is a replica's wait for its turn.
 type turnWait struct {
 	self raft.ServerID
-	most time.Duration // while others answer that it is not its turn
+	each time.Duration // how long the turn of one other may take
 	log  *slog.Logger
 
-	since    time.Time // zero: it does not wait
-	answered time.Time // when the last answer came
+	since    time.Time     // zero: it does not wait yet
+	answered time.Time     // when the last answer came
+	turn     raft.ServerID // whose turn it is, by that; "": nobody's
+	turned   time.Time     // since when it is
 	told     bool
 }
 
 func (g *Group) newTurnWait() *turnWait {
 	took := g.snapshots.Newest().Took
 	return &turnWait{
-		self: g.config.Replica, most: min(max(leastWait, turnsWaited*took), mostWait),
+		self: g.config.Replica, each: max(leastWait, turnWaited*took),
 		log: g.config.Logger.With("topic", "snapshot", "group", g.config.ID),
 	}
 }
@@ -86,10 +90,15 @@ func (g *Group) newTurnWait() *turnWait {
 // over notes an answer, or that there was none, and tells whether the wait is over.
 func (w *turnWait) over(now time.Time, turn raft.ServerID, err error) bool {
 	if w.since.IsZero() {
-		w.since, w.answered = now, now
+		w.since, w.answered, w.turned = now, now, now
 	}
-	if err == nil {
+	// One that leads no more or not yet is an answer, too: without a leader the log does
+	// not grow.
+	if reply := kv.ReplyError(""); err == nil || errors.As(err, &reply) {
 		w.answered = now
+	}
+	if err == nil && turn != w.turn {
+		w.turn, w.turned = turn, now
 	}
 	waited := now.Sub(w.since)
 	switch {
@@ -98,8 +107,8 @@ func (w *turnWait) over(now time.Time, turn raft.ServerID, err error) bool {
 	case now.Sub(w.answered) >= unansweredWait:
 		w.log.Info("nobody tells whose turn it is to take a snapshot: going ahead", "waited", waited, "error", err)
 		return true
-	case waited >= w.most:
-		w.log.Info("waited long enough for the turn to take a snapshot: going ahead", "waited", waited, "turn", string(turn))
+	case now.Sub(w.turned) >= w.each || waited >= mostWait:
+		w.log.Info("waited long enough for the turn to take a snapshot: going ahead", "waited", waited, "turn", string(w.turn), "error", err)
 		return true
 	case w.told:
 	case err != nil:

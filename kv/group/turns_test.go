@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"pgregory.net/rapid"
+
+	"raftkv/kv"
 )
 
 // asking is one question to a leader: after a pause, by a replica, and what it is
@@ -185,37 +187,48 @@ func TestSnapshotTurnsProperty(t *testing.T) {
 	})
 }
 
-// A replica waits as long as it is told that others write, within bounds, and not for
-// long if it is told nothing.
+// A replica waits while others write, each within a bound, and not for long if it is
+// told nothing.
 func TestTurnWait(t *testing.T) {
-	down := errors.New("nobody leads")
+	unheard := errors.New("nobody answers")
+	others := []raft.ServerID{"b", "c", "d"}
 	for _, x := range []struct {
 		what string
-		turn raft.ServerID
-		err  func(asked int) error
+		ask  func(asked int) (raft.ServerID, error)
 		want time.Duration
 	}{
-		{"it is its turn", "a", func(int) error { return nil }, 0},
-		{"another's, for ever", "b", func(int) error { return nil }, leastWait},
-		{"nobody's, for ever", "", func(int) error { return nil }, leastWait},
-		{"no answer, ever", "", func(int) error { return down }, unansweredWait},
-		{"an answer now and then", "b", func(asked int) error {
+		{"it is its turn", func(int) (raft.ServerID, error) { return "a", nil }, 0},
+		{"another's, for ever", func(int) (raft.ServerID, error) { return "b", nil }, leastWait},
+		{"nobody's, for ever", func(int) (raft.ServerID, error) { return "", nil }, leastWait},
+		{"nobody leads", func(int) (raft.ServerID, error) { return "", kv.ErrNoLeader }, leastWait},
+		{"no answer, ever", func(int) (raft.ServerID, error) { return "", unheard }, unansweredWait},
+		{"an answer now and then", func(asked int) (raft.ServerID, error) {
 			if asked%10 == 0 {
-				return nil
+				return "b", nil
 			}
-			return down
+			return "", unheard
 		}, leastWait},
-		{"no answer any more", "b", func(asked int) error {
+		{"no answer any more", func(asked int) (raft.ServerID, error) {
 			if asked <= 10 {
-				return nil
+				return "b", nil
 			}
-			return down
+			return "", unheard
 		}, unansweredWait + 10*snapshotInterval},
+		{"one after the other, each within its time, for ever", func(asked int) (raft.ServerID, error) {
+			return others[asked/100%3], nil
+		}, mostWait},
+		{"one after the other, the third too long", func(asked int) (raft.ServerID, error) {
+			return others[min(asked/100, 2)], nil
+		}, 200*snapshotInterval + leastWait},
 	} {
-		w := &turnWait{self: "a", most: leastWait, log: slog.New(slog.DiscardHandler)}
+		w := &turnWait{self: "a", each: leastWait, log: slog.New(slog.DiscardHandler)}
 		began := time.Unix(1000, 0)
 		now := began
-		for asked := 0; !w.over(now, x.turn, x.err(asked)); asked++ {
+		for asked := 0; ; asked++ {
+			turn, err := x.ask(asked)
+			if w.over(now, turn, err) {
+				break
+			}
 			now = now.Add(snapshotInterval)
 		}
 		if got := now.Sub(began); got != x.want {
