@@ -67,6 +67,10 @@ type Config struct {
 	// applied up to applied has to wait for.
 	AskReadIndex func(ctx context.Context, peer raft.ServerAddress, applied uint64) (uint64, error)
 
+	// AskTurn asks the leader at peer for this replica whose turn it is to write a
+	// snapshot (ServeTurn). Nil: replicas write when each of them likes.
+	AskTurn func(ctx context.Context, peer raft.ServerAddress, replica raft.ServerID, turn Turn) (raft.ServerID, error)
+
 	// Fatal is called when the replica must stop for good: a failed disk, an
 	// entry of a newer version. It must not block.
 	Fatal func(error)

@@ -53,6 +53,7 @@ type Group struct {
 	raftDone  chan struct{} // closed when raft is shut down
 	resume    chan struct{}
 	acks      *acks
+	turns     *snapshotTurns
 	proposer  *proposer
 	heat      *heat.Counter
 
@@ -89,6 +90,7 @@ func Open(config Config) (_ *Group, err error) {
 		resume:   make(chan struct{}, 1),
 		publish:  make(chan struct{}, 1),
 		acks:     newAcks(config.Replica),
+		turns:    newSnapshotTurns(config.Replica),
 		heat:     heat.New(heatHalfLife),
 		pulse:    config.Transport.Pulse(),
 		replay:   newReplay(),

@@ -87,6 +87,9 @@ func (g *Group) barrier() uint64 {
 
 // serve publishes the term in which this replica serves as leader, 0 for none.
 func (g *Group) serve(term uint64) {
+	if term != 0 {
+		g.turns.begin(time.Now(), term)
+	}
 	old := g.serving.Swap(term)
 	if old == term {
 		return

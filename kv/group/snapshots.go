@@ -54,20 +54,29 @@ func (g *Group) trailingBytes() uint64 {
 }
 
 // snapshotLoop takes a snapshot when replaying the log that it would replace
-// takes longer than the replay budget.
+// takes longer than the replay budget, and it is this replica's turn (snapshotTurns).
 func (g *Group) snapshotLoop(ctx context.Context) {
 	if g.config.ReplayBudget <= 0 {
 		return
 	}
 	effect, since := g.fsm.LastEffect(), time.Now()
+	var wait *turnWait // nil: no snapshot is due
 	every(ctx, g.pulse, func() time.Duration { return snapshotInterval }, func() {
 		if now := g.fsm.LastEffect(); now != effect {
 			effect, since = now, time.Now()
 		}
 		due, reason := g.snapshotDue(time.Since(since))
 		if !due {
+			wait = nil
 			return
 		}
+		if wait == nil {
+			wait = g.newTurnWait()
+		}
+		if !g.myTurn(ctx, wait) {
+			return
+		}
+		wait = nil
 		g.config.Logger.Info("taking a snapshot", "topic", "snapshot", "group", g.config.ID, "index", g.fsm.Applied(), "reason", reason)
 		if err := g.Snapshot(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && ctx.Err() == nil {
 			g.config.Logger.Warn("no snapshot was taken", "topic", "snapshot", "group", g.config.ID, "error", err)
@@ -92,8 +101,8 @@ func (g *Group) snapshotDue(idle time.Duration) (bool, string) {
 	})
 }
 
-// Snapshot takes a snapshot now and compacts the log behind it. It runs beside
-// traffic.
+// Snapshot takes a snapshot now, be it this replica's turn or not, and compacts the log
+// behind it. It runs beside traffic.
 func (g *Group) Snapshot() error {
 	if !g.snapping.CompareAndSwap(false, true) {
 		return errors.New("a snapshot is being taken already")
@@ -102,6 +111,7 @@ func (g *Group) Snapshot() error {
 	if err := g.setTrailing(); err != nil {
 		return err
 	}
+	defer g.tellWriting()()
 	start := time.Now()
 	if err := g.raft.Snapshot().Error(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)

@@ -35,6 +35,7 @@ const (
 	callFaults    uint8 = 32 // -> JSON list of kv.FaultStatus
 	callLasting   uint8 = 33 // -> JSON list of fault.Order, for a node that starts
 	callMoves     uint8 = 15 // -> JSON list of kv.Migration, by the controller's leader
+	callTurn      uint8 = 16 // group 4 bytes, group.Turn, replica id -> id of the replica whose turn it is to write a snapshot
 	callMove      uint8 = 11 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
 )
 
@@ -73,6 +74,8 @@ func (n *Node) serveCall(ctx context.Context, method uint8, payload []byte) ([]b
 		return n.admit(ctx, request)
 	case callReadIndex:
 		return n.serveReadIndex(ctx, payload)
+	case callTurn:
+		return n.serveTurn(payload)
 	case callStatus:
 		return json.Marshal(n.localStatus())
 	case callDo:

@@ -25,6 +25,7 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 		Founders:     founders,
 		ReplayBudget: max(n.config.ReplayBudget, 0),
 		AskReadIndex: n.askReadIndex(id),
+		AskTurn:      n.askTurn(id),
 		Fatal:        n.fail,
 		Now:          n.now,
 		Hurry:        n.hurry.begin,

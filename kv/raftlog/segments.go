@@ -61,9 +61,20 @@ func (s *segments) run() {
 		if s.closed {
 			return
 		}
+		s.removeAll()
+	}
+}
+
+// removeAll empties the queue, unless it is closed. It must be called with mu held.
+func (s *segments) removeAll() {
+	start, files := time.Now(), 0
+	for ; len(s.queue) > 0 && !s.closed; files++ {
 		s.remove(s.queue[0])
 		s.queue = s.queue[1:]
 		s.changed.Broadcast()
+	}
+	if s.logger != nil {
+		s.logger.Info("segments that are not needed are removed", "files", files, "took", time.Since(start))
 	}
 }
 

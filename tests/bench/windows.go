@@ -2,27 +2,30 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"raftkv/kv/loadgen"
 )
 
-// window is a time in which a node took a snapshot.
+// window is a span of time.
 type window struct{ start, end time.Time }
 
-// snapshotWatch notes when nodes take snapshots.
+// overlaps tells whether w and o have a moment in common.
+func (w window) overlaps(o window) bool { return o.start.Before(w.end) && w.start.Before(o.end) }
+
+// snapshotWatch counts the snapshots that nodes take.
 type snapshotWatch struct {
-	want    int
-	mu      sync.Mutex
-	windows []window
-	took    []float64 // seconds, of snapshots that were seen to their end
+	want  int
+	mu    sync.Mutex
+	taken int
 }
 
-// watchPause is how often each node is asked: so long may a window begin before
-// it is noticed. Windows are widened by it.
+// watchPause is how often each node is asked.
 const watchPause = 20 * time.Millisecond
 
 // follow returns when the wanted number of snapshots was taken, or when ctx ends.
@@ -46,7 +49,7 @@ func (w *snapshotWatch) follow(ctx context.Context, addrs []string) error {
 	return nil
 }
 
-// node watches one node and calls enough when there are enough windows.
+// node watches one node and calls enough when enough were taken.
 func (w *snapshotWatch) node(ctx context.Context, addr string, enough func()) error {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", addr)
@@ -55,37 +58,25 @@ func (w *snapshotWatch) node(ctx context.Context, addr string, enough func()) er
 	}
 	defer nc.Close()
 	r := bufio.NewReader(nc)
-	var started time.Time
+	taking := false
 	for sleep(ctx, watchPause) == nil {
 		busy, err := askSnapshotting(nc, r)
 		if err != nil {
 			return err
 		}
-		switch now := time.Now(); {
-		case busy && started.IsZero():
-			started = now.Add(-2 * watchPause)
-		case !busy && !started.IsZero():
-			if w.add(window{started, now.Add(watchPause)}, true) {
-				enough()
-			}
-			started = time.Time{}
+		if taking && !busy && w.add() {
+			enough()
 		}
-	}
-	// What a snapshot that did not end in time disturbed counts as well.
-	if !started.IsZero() {
-		w.add(window{started, time.Now()}, false)
+		taking = busy
 	}
 	return nil
 }
 
-func (w *snapshotWatch) add(x window, whole bool) (enough bool) {
+func (w *snapshotWatch) add() (enough bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.windows = append(w.windows, x)
-	if whole {
-		w.took = append(w.took, x.end.Sub(x.start).Seconds())
-	}
-	return len(w.took) >= w.want
+	w.taken++
+	return w.taken >= w.want
 }
 
 // timedTarget notes when each operation began and ended.
@@ -121,21 +112,35 @@ func (c *timedConn) Do(ctx context.Context, batch []loadgen.Op) error {
 	return err
 }
 
-// split tells the times of operations that overlap a window from the others'.
-// It is called when no operation is under way.
-func (t *timedTarget) split(windows []window) (during, rest []time.Duration) {
+// during returns the times of operations that overlap a window, or of all others. It is
+// called when no operation is under way.
+func (t *timedTarget) during(windows []window, others bool) (times []time.Duration) {
 	for _, c := range t.conns {
 		for _, op := range c.ops {
-			overlaps := false
-			for _, w := range windows {
-				overlaps = overlaps || op.start.Before(w.end) && w.start.Before(op.end)
-			}
-			if overlaps {
-				during = append(during, op.end.Sub(op.start))
-			} else {
-				rest = append(rest, op.end.Sub(op.start))
+			if slices.ContainsFunc(windows, op.overlaps) != others {
+				times = append(times, op.end.Sub(op.start))
 			}
 		}
 	}
-	return during, rest
+	return times
+}
+
+// stalled is how far apart operations began that did not suffer from the same stall.
+const stalled = 200 * time.Millisecond
+
+// longest returns the n operations that took longest, one for each stall. It is called
+// when no operation is under way.
+func (t *timedTarget) longest(n int) (out []window) {
+	var all []window
+	for _, c := range t.conns {
+		all = append(all, c.ops...)
+	}
+	slices.SortFunc(all, func(a, b window) int { return cmp.Compare(b.end.Sub(b.start), a.end.Sub(a.start)) })
+	for _, op := range all {
+		near := window{op.start.Add(-stalled), op.end.Add(stalled)}
+		if len(out) < n && !slices.ContainsFunc(out, near.overlaps) {
+			out = append(out, op)
+		}
+	}
+	return out
 }

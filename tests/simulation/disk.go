@@ -28,6 +28,7 @@ type disk struct {
 	changed chan struct{}      // closed and replaced when the disk's condition changes
 	slow    time.Duration      // what a sync takes beside the usual
 	hung    int                // by how many faults: nothing returns
+	image   time.Duration      // what writing a snapshot takes beside its sync
 
 	// lies makes the disk confirm what is not on it yet; forgets does so for votes
 	// and terms alone.

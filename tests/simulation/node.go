@@ -120,6 +120,7 @@ func (p *process) open(id uint32, r replica) {
 		Snapshots: snapshots{folder}, Founders: r.founders,
 		ReplayBudget: replayBudget, TrailingBytes: trailingBytes,
 		AskReadIndex: p.askReadIndex(id),
+		AskTurn:      p.askTurn(id),
 		Fatal:        func(err error) { n.sim.background.Go(func() { p.fatal(err) }) },
 		Observe: group.Observer{Leadership: func(_ uint64, serving bool) {
 			if serving {
@@ -264,6 +265,7 @@ func (roomy) Torn() (float64, func(), bool) { return 0, nil, false }
 const (
 	callReadIndex uint8 = 1 // group 4 bytes, applied 8 bytes -> index 8 bytes
 	callMove      uint8 = 2 // group 4 bytes, migration 8 bytes, its command -> JSON migrate.Status
+	callTurn      uint8 = 3 // group 4 bytes, group.Turn in 8 bytes, replica id -> replica id
 )
 
 func (p *process) serve(ctx context.Context, method uint8, payload []byte) ([]byte, error) {
@@ -282,6 +284,9 @@ func (p *process) serve(ctx context.Context, method uint8, payload []byte) ([]by
 			return nil, err
 		}
 		return binary.BigEndian.AppendUint64(nil, index), nil
+	case callTurn:
+		turn, err := g.ServeTurn(raft.ServerID(payload[12:]), group.Turn(number))
+		return []byte(turn), err
 	case callMove:
 		status, err := fsm.Move(ctx, group.Leader{Group: g}, number, payload[12:])
 		if err != nil {
@@ -303,6 +308,14 @@ func (p *process) askReadIndex(id uint32) func(context.Context, raft.ServerAddre
 			return 0, err
 		}
 		return binary.BigEndian.Uint64(answer), nil
+	}
+}
+
+func (p *process) askTurn(id uint32) func(context.Context, raft.ServerAddress, raft.ServerID, group.Turn) (raft.ServerID, error) {
+	return func(ctx context.Context, peer raft.ServerAddress, replica raft.ServerID, turn group.Turn) (raft.ServerID, error) {
+		request := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, id), uint64(turn))
+		whose, err := p.transport.Call(ctx, string(peer), callTurn, append(request, replica...))
+		return raft.ServerID(whose), err
 	}
 }
 

@@ -114,10 +114,7 @@ type judged struct {
 // Run runs a cluster and judges what was seen. A test may run several, one after
 // the other or in parallel.
 func Run(t *testing.T, o Options) Result {
-	s := &sim{
-		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool), seen: new(seen),
-		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(t.ArtifactDir(), o),
-	}
+	s := newSim(t, o)
 	var took time.Duration
 	awake, done := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
@@ -140,6 +137,13 @@ func Run(t *testing.T, o Options) Result {
 	}
 	r.Record = s.journal.close(s)
 	return r
+}
+
+func newSim(t *testing.T, o Options) *sim {
+	return &sim{
+		options: o, dir: t.TempDir(), faults: make(map[string]int), hung: make(map[*node]bool), seen: new(seen),
+		rnd: rand.New(rand.NewPCG(o.Seed, 0)), journal: newJournal(t.ArtifactDir(), o),
+	}
 }
 
 // stream returns a source of random numbers of its own, so that one part of a run

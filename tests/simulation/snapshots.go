@@ -88,6 +88,7 @@ func (k *sink) Close() error {
 	}
 	k.closed = true
 	d, v := k.store.disk, k.store.volume
+	time.Sleep(d.image)
 	if err := d.sync(k.store.dead); err != nil {
 		return err
 	}
