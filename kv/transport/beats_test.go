@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv/pulse"
 )
 
 // tap is a TCP proxy that counts the frames which pass to addr.
@@ -296,7 +298,7 @@ func TestEarlierLeadershipIsLetGo(t *testing.T) {
 func TestBusyRaftIsNotAsked(t *testing.T) {
 	a := listen(t, "c", nil)
 	g := a.Group(1, "a.1")
-	b := a.beats
+	b := newBeats(pulse.Portable()) // nobody sends these
 	call := func() *beatCall {
 		return &beatCall{args: &raft.AppendEntriesRequest{Term: 1}, done: make(chan beatOutcome, 1)}
 	}
