@@ -20,7 +20,7 @@ type Progress struct {
 	LogBytes   int64         // of the whole log, what it keeps behind the snapshot included
 	StateBytes int64         // of the state in memory
 	WriteTime  time.Duration // that the newest snapshot took; 0: unknown
-	Idle       time.Duration // since anything has changed
+	Idle       time.Duration // since anything was read or has changed
 }
 
 // What replaying costs beside applying: an entry is read and decoded twice, by
@@ -32,7 +32,7 @@ const (
 	// takes at most half as long as the replay that it saves: as long as the state is small,
 	// restarts are quicker than they must be.
 	early = 3
-	// idle is for how long nothing must have changed for the processors to be free, and
+	// idle is for how long nothing must be asked for the processors to be free, and
 	// idleShare the part of the budget from which on a snapshot is taken then, if that takes at
 	// most idleWorth times as long as the replay that it saves. Most of that time it rests.
 	idle      = time.Second

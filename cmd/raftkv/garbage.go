@@ -13,7 +13,7 @@ import (
 // collected many times a second, and a large one takes twice its size.
 const (
 	freeGarbage  = 64 << 20 // bytes
-	leastPercent = 60
+	leastPercent = 50
 	mostPercent  = 800
 )
 

@@ -19,6 +19,7 @@ type reader struct {
 	mu      sync.Mutex
 	waiting *readRound // the next one; nil if nobody waits
 	current *readRound // under way, or nil
+	made    uint64     // rounds, all
 	closed  bool
 	rounds  sync.WaitGroup
 	ctx     context.Context
@@ -70,6 +71,7 @@ func (r *reader) join(ctx context.Context) kv.ReplyError {
 func (r *reader) make(round *readRound) {
 	r.mu.Lock()
 	r.waiting, r.current = nil, round
+	r.made++
 	r.mu.Unlock()
 	if round.err = kv.ErrClosing; r.ctx.Err() == nil {
 		limited, release := context.WithTimeout(r.ctx, r.timeout)
@@ -80,6 +82,13 @@ func (r *reader) make(round *readRound) {
 	r.current = nil
 	r.mu.Unlock()
 	close(round.done)
+}
+
+// count returns how many rounds there have been.
+func (r *reader) count() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.made
 }
 
 // close refuses further reads and waits for those under way, whose rounds end early.

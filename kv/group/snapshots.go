@@ -59,11 +59,11 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	if g.config.ReplayBudget <= 0 {
 		return
 	}
-	effect, since := g.fsm.LastEffect(), time.Now()
+	seen, since := g.activity(), time.Now()
 	var wait *turnWait // nil: no snapshot is due
 	every(ctx, g.pulse, func() time.Duration { return snapshotInterval }, func() {
-		if now := g.fsm.LastEffect(); now != effect {
-			effect, since = now, time.Now()
+		if now := g.activity(); now != seen {
+			seen, since = now, time.Now()
 		}
 		due, reason := g.snapshotDue(time.Since(since))
 		if !due {
@@ -84,7 +84,14 @@ func (g *Group) snapshotLoop(ctx context.Context) {
 	})
 }
 
-// snapshotDue tells whether a snapshot should be taken, nothing having changed for so long.
+// activity is what clients do with a group, as far as a replica sees it.
+type activity struct{ effect, reads uint64 }
+
+func (g *Group) activity() activity {
+	return activity{g.fsm.LastEffect(), g.leaderReads.count() + g.followerReads.count()}
+}
+
+// snapshotDue tells whether a snapshot should be taken, the replica having been idle for so long.
 func (g *Group) snapshotDue(idle time.Duration) (bool, string) {
 	newest := g.snapshots.Newest()
 	first, last := g.log.Bounds()
