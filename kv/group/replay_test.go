@@ -79,6 +79,9 @@ func TestReplayNeedsNoLeader(t *testing.T) {
 	if g.raft.AppliedIndex() != 5 || g.raft.LastIndex() != 6 || len(g.Servers()) != 3 {
 		t.Errorf("raft has applied up to %d of %d, and knows %v", g.raft.AppliedIndex(), g.raft.LastIndex(), g.Servers())
 	}
+	if status := g.Status("n1"); status.Commit != 5 {
+		t.Errorf("it says that the log is committed up to %d", status.Commit)
+	}
 	if g.Leader() != "" {
 		t.Errorf("%s leads", g.Leader())
 	}

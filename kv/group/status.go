@@ -13,15 +13,17 @@ import (
 func (g *Group) Status(node string) kv.ReplicaStatus {
 	newest := g.snapshots.Newest()
 	first, last := g.log.Bounds()
+	applied := g.fsm.Applied()
 	return kv.ReplicaStatus{
 		Node:    node,
 		Replica: string(g.config.Replica),
 		Role:    g.role(),
 		Term:    g.raft.CurrentTerm(),
-		Applied: g.fsm.Applied(),
-		Commit:  g.raft.CommitIndex(),
-		First:   first,
-		Last:    last,
+		Applied: applied,
+		// Raft does not know yet what the log alone has proved (replay.go).
+		Commit: max(g.raft.CommitIndex(), applied),
+		First:  first,
+		Last:   last,
 		Snapshot: kv.SnapshotStatus{
 			Index:  newest.Index,
 			Term:   newest.Term,

@@ -33,7 +33,7 @@ func TestFaultsOfDisks(t *testing.T) {
 		defer client.Close()
 		b.fault("full " + b.Leader())
 		b.Eventually("a refusal", func() error {
-			// Another key: what is known of the disk is up to 100 ms old, and the first writes may be taken.
+			// Another key: x stays as it was.
 			if reply, err := client.Must("SET", "{x}full", "2"); err != nil || string(reply.Str) != string(kv.ErrDiskFull) {
 				return fmt.Errorf("%s %v", reply.Str, err)
 			}
