@@ -2,7 +2,6 @@ package group
 
 import (
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv/raftlog"
-	"raftkv/kv/transport"
 )
 
 // hungDisk lets the first write wait until it is let go.
@@ -36,17 +34,7 @@ func (d *hungDisk) Torn() (float64, func(), bool) { return 0, nil, false }
 // looks well and is off the network for ever: its node is told to stop, at once, and
 // Open says why.
 func TestOpenWhileTheDiskHangs(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	network, err := transport.Listen(transport.Options{Addr: addr, Node: "n1", Cluster: func() string { return "c" }, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer network.Close()
+	network := listenTransport(t, "n1")
 	disk := &hungDisk{hangs: make(chan struct{}), let: make(chan struct{})}
 	told, opened := make(chan error, 10), make(chan error, 1)
 	go func() {
@@ -54,7 +42,7 @@ func TestOpenWhileTheDiskHangs(t *testing.T) {
 			ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: t.TempDir(), Timing: Timings["local"],
 			Transport: network.Group(1, "n1.1"),
 			Log:       raftlog.Options{HangTimeout: 50 * time.Millisecond, Faults: disk, Logger: hclog.NewNullLogger()},
-			Founders:  []raft.Server{{ID: "n1.1", Address: raft.ServerAddress(addr)}},
+			Founders:  []raft.Server{{ID: "n1.1", Address: raft.ServerAddress(network.Addr())}},
 			Fatal:     func(err error) { told <- err },
 			Now:       time.Now, Logger: slog.New(slog.DiscardHandler), RaftLog: hclog.NewNullLogger(),
 		})

@@ -2,7 +2,6 @@ package group
 
 import (
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv/raftlog"
-	"raftkv/kv/transport"
 )
 
 // While its leader is heard, a follower's raft waits ten times as long as its timing
@@ -66,21 +64,4 @@ func TestFollowerIsPatientWhileItsLeaderIsHeard(t *testing.T) {
 	if got := timeouts(); got != short {
 		t.Errorf("as a candidate it waits for %v, want %v", got, short)
 	}
-}
-
-// listenTransport returns a node's transport on a free port.
-func listenTransport(t *testing.T, node string) *transport.Transport {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	network, err := transport.Listen(transport.Options{Addr: addr, Node: node, Cluster: func() string { return "c" }, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { network.Close() })
-	return network
 }

@@ -3,7 +3,6 @@ package group
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -14,28 +13,17 @@ import (
 	"raftkv/kv/raftlog"
 	"raftkv/kv/resp"
 	"raftkv/kv/store"
-	"raftkv/kv/transport"
 	"raftkv/shard"
 )
 
 // A replica whose group has no leader applies what its log proves to be committed, and no
 // more; raft knows the members, and where to go on.
 func TestReplayNeedsNoLeader(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	network, err := transport.Listen(transport.Options{Addr: addr, Node: "n1", Cluster: func() string { return "c" }, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer network.Close()
+	network := listenTransport(t, "n1")
 
 	dir := t.TempDir()
 	members := raft.Configuration{Servers: []raft.Server{
-		{ID: "n1.1", Address: raft.ServerAddress(addr)}, {ID: "n2.1", Address: "127.0.0.1:1"}, {ID: "n3.1", Address: "127.0.0.1:2"},
+		{ID: "n1.1", Address: raft.ServerAddress(network.Addr())}, {ID: "n2.1", Address: "127.0.0.1:1"}, {ID: "n3.1", Address: "127.0.0.1:2"},
 	}}
 	set := func(index uint64, value string) *raft.Log {
 		data := append(fsm.AppendHeader(nil, fsm.Commands, 1), resp.AppendCommand(nil, "SET", "key", value)...)
