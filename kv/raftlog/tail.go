@@ -95,7 +95,7 @@ func (t tailFiles) newTail(f types.WritableFile) (*tail, error) {
 // WriteAt writes an append.
 func (t *tail) WriteAt(b []byte, off int64) (int, error) {
 	n, err := t.flusher.writeAt(t.diskFile, b, off)
-	if end := off + int64(n); err == nil && end+t.step > t.filled {
+	if end := off + int64(n); err == nil && t.filled < t.size && end+t.step > t.filled {
 		select {
 		case t.flushing <- struct{}{}:
 			t.fill(end)
