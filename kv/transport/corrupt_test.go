@@ -45,13 +45,13 @@ func TestFlippedBitsOfHellos(t *testing.T) {
 
 func TestFlippedBitsOfChunks(t *testing.T) {
 	sent := appendChunk(appendChunk(nil, []byte("first")), []byte("second"))
-	if got, err := io.ReadAll(&chunkReader{r: bytes.NewReader(sent)}); err != nil || string(got) != "firstsecond" {
+	if got, err := io.ReadAll(&chunkReader{r: bytes.NewReader(sent), failed: func(error) {}}); err != nil || string(got) != "firstsecond" {
 		t.Fatalf("untouched: %q, %v", got, err)
 	}
 	for bit := range len(sent) * 8 {
 		b := bytes.Clone(sent)
 		b[bit/8] ^= 1 << (bit % 8)
-		got, err := io.ReadAll(&chunkReader{r: bytes.NewReader(b)})
+		got, err := io.ReadAll(&chunkReader{r: bytes.NewReader(b), failed: func(error) {}})
 		if err == nil || !bytes.HasPrefix([]byte("firstsecond"), got) {
 			t.Errorf("bit %d: %q, %v", bit, got, err)
 		}

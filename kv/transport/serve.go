@@ -167,9 +167,8 @@ func (s *serverConn) snapshot(f frame) bool {
 		s.respond(f)(nil, s.noReplica(f.group))
 		return false
 	}
-	data := &chunkReader{r: &progressReader{nc: s.nc, r: s.r}}
+	data := &chunkReader{r: &progressReader{nc: s.nc, r: s.r}, failed: func(err error) { s.t.complain(s.nc, err) }}
 	payload, err := g.execute(s.ctx, s.peer, f, data)
-	s.t.complain(s.nc, data.err)
 	s.nc.SetReadDeadline(time.Time{})
 	s.respond(f)(payload, err)
 	return false // what raft has not read would be taken for a frame

@@ -22,9 +22,12 @@ func appendChunk(dst, data []byte) []byte {
 	return append(dst, data...)
 }
 
-// chunkReader reads what was sent in chunks. Its errors last.
+// chunkReader reads what was sent in chunks. Its errors last. Raft may go on reading when
+// the connection's goroutine has given up, so only who reads learns of errors.
 type chunkReader struct {
-	r    io.Reader
+	r      io.Reader
+	failed func(error)
+
 	buf  []byte
 	left []byte // of buf, verified and not read yet
 	err  error
@@ -32,7 +35,9 @@ type chunkReader struct {
 
 func (c *chunkReader) Read(b []byte) (int, error) {
 	if len(c.left) == 0 && c.err == nil {
-		c.left, c.err = c.next()
+		if c.left, c.err = c.next(); c.err != nil {
+			c.failed(c.err)
+		}
 	}
 	if c.err != nil {
 		return 0, c.err
