@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -69,7 +70,13 @@ type Set struct {
 	faults []*active // in order of their start
 	conns  map[*conn]struct{}
 	closed bool
+	// When faults were healed, by their ids; "" is all of them. Words of a fault and of its
+	// end may overtake each other.
+	healed map[string]time.Time
 }
+
+// rememberHealed is for how long orders of a fault may come that was healed.
+const rememberHealed = time.Minute
 
 // active is a fault that has started.
 type active struct {
@@ -90,7 +97,7 @@ func (a *active) periods(now time.Time) int64 { return int64(now.Sub(a.started) 
 
 // New returns a Set without faults. Close ends it.
 func New(opts Options) *Set {
-	s := &Set{opts: opts, conns: make(map[*conn]struct{})}
+	s := &Set{opts: opts, conns: make(map[*conn]struct{}), healed: make(map[string]time.Time)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -98,7 +105,7 @@ func New(opts Options) *Set {
 // errClosed is the error of everything after Close.
 var errClosed = errors.New("this node is ending")
 
-// Start starts a fault, or does nothing if one of this id is active. A fault that
+// Start starts a fault, or does nothing if one of this id is active or was healed. A fault that
 // happens once and at once tells what it did.
 func (s *Set) Start(o Order) (result string, err error) {
 	f, err := Parse(o.Fault)
@@ -138,7 +145,8 @@ func (s *Set) add(a *active) (bool, error) {
 	if s.closed {
 		return false, errClosed
 	}
-	if slices.ContainsFunc(s.faults, func(b *active) bool { return b.id == a.id }) {
+	_, healed := s.healed[a.id]
+	if healed || a.started.Before(s.healed[""]) || slices.ContainsFunc(s.faults, func(b *active) bool { return b.id == a.id }) {
 		return false, nil
 	}
 	s.faults = append(s.faults, a)
@@ -199,6 +207,8 @@ func (s *Set) resetCut() {
 func (s *Set) Heal(id string) []string {
 	s.mu.Lock()
 	faults := slices.Clone(s.faults)
+	maps.DeleteFunc(s.healed, func(_ string, at time.Time) bool { return time.Since(at) > rememberHealed })
+	s.healed[id] = time.Now()
 	s.mu.Unlock()
 	healed := []string{}
 	for _, a := range faults {

@@ -123,6 +123,26 @@ func TestFaultsStartAndEnd(t *testing.T) {
 	}
 }
 
+// A node that has just started hears of a fault from another one, and then, or just
+// before, that it was healed.
+func TestHealedFaultsStayHealed(t *testing.T) {
+	s, _, _ := newSet(t)
+	began := time.Now()
+	s.Heal("a")
+	start(t, s, "a", "cut n1 n2")
+	if left := s.List(); len(left) != 0 {
+		t.Errorf("healed by its name, and told after that: %+v", left)
+	}
+	s.Heal("")
+	if _, err := s.Start(Order{ID: "b", Fault: "cut n1 n2", Age: time.Since(began)}); err != nil || len(s.List()) != 0 {
+		t.Errorf("healed with all, and told after that: %+v, %v", s.List(), err)
+	}
+	start(t, s, "c", "cut n1 n2")
+	if left := s.List(); len(left) != 1 {
+		t.Errorf("a fault that began later: %+v", left)
+	}
+}
+
 func TestStorms(t *testing.T) {
 	s, b, _ := newSet(t)
 	for i, kind := range []string{"transfer", "snapshot", "migrate"} {
