@@ -187,6 +187,7 @@ func (g *Group) startRaft() error {
 	}
 	g.config.Transport.OnAck(g.acks.record)
 	g.config.Transport.OnDisk(told{g.log, g.replay})
+	g.config.Transport.OnAppend(g.limitCommits)
 	snapshots, err := g.begin()
 	if err != nil {
 		return err

@@ -4,7 +4,12 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"raftkv/kv/raftlog"
 	"raftkv/kv/transport"
 )
 
@@ -23,4 +28,30 @@ func listenTransport(t *testing.T, node string) *transport.Transport {
 	}
 	t.Cleanup(func() { network.Close() })
 	return network
+}
+
+// openFollower opens replica n1.1 of a group whose other one is n2.1. send sends it what
+// n2.1 would as the leader of term 100.
+func openFollower(t *testing.T, timing Timing) (g *Group, send func(*raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error)) {
+	t.Helper()
+	follower, leader := listenTransport(t, "n1"), listenTransport(t, "n2")
+	here, there := raft.ServerAddress(follower.Addr()), raft.ServerAddress(leader.Addr())
+	g, err := Open(Config{
+		ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: t.TempDir(), Timing: timing,
+		Transport: follower.Group(1, "n1.1"),
+		Log:       raftlog.Options{Logger: hclog.NewNullLogger()},
+		Founders:  []raft.Server{{ID: "n1.1", Address: here}, {ID: "n2.1", Address: there}},
+		Now:       time.Now, Logger: slog.New(slog.DiscardHandler), RaftLog: hclog.NewNullLogger(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	to := leader.Group(1, "n2.1")
+	return g, func(args *raft.AppendEntriesRequest) (*raft.AppendEntriesResponse, error) {
+		args.RPCHeader = raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("n2.1"), Addr: []byte(there)}
+		args.Term = 100
+		answer := new(raft.AppendEntriesResponse)
+		return answer, to.AppendEntries("n1.1", here, args, answer)
+	}
 }

@@ -42,6 +42,7 @@ type Group struct {
 	onAck   atomic.Pointer[AckFunc]
 	onBeat  atomic.Pointer[func()]
 	disk    Disk
+	append  func(*raft.AppendEntriesRequest)
 
 	// Guarded by t.beats.mu.
 	beaters  map[raft.ServerID]*beater
@@ -70,6 +71,10 @@ func (g *Group) OnAck(fn AckFunc) { g.onAck.Store(&fn) }
 // OnBeat sets who is told that raft shall send its next heartbeats to all followers,
 // as VerifyLeader makes it. It must not block.
 func (g *Group) OnBeat(fn func()) { g.onBeat.Store(&fn) }
+
+// OnAppend sets who sees, and may change, what a leader sends before raft does. It must
+// not block, and must be set before raft starts.
+func (g *Group) OnAppend(fn func(*raft.AppendEntriesRequest)) { g.append = fn }
 
 // Close takes the replica off the network. What is under way fails.
 func (g *Group) Close() error {
@@ -285,6 +290,9 @@ func (g *Group) execute(ctx context.Context, from string, f frame, data io.Reade
 		// Whoever that was has voted and acknowledged under its name. This
 		// replica has no part in that and must not speak for it.
 		return nil, fmt.Errorf("the replica here is %s, not %s", g.replica, target)
+	}
+	if args, ok := command.(*raft.AppendEntriesRequest); ok && g.append != nil {
+		g.append(args)
 	}
 	began := time.Now()
 	followed := g.follows(command)
