@@ -102,6 +102,7 @@ func Open(config Config) (_ *Group, err error) {
 			err = fmt.Errorf("group %d: %w", config.ID, err)
 		}
 	}()
+	config.Transport.OnAppend(g.limitCommits)
 	if err := g.openStores(); err != nil {
 		return nil, err
 	}
@@ -187,7 +188,6 @@ func (g *Group) startRaft() error {
 	}
 	g.config.Transport.OnAck(g.acks.record)
 	g.config.Transport.OnDisk(told{g.log, g.replay})
-	g.config.Transport.OnAppend(g.limitCommits)
 	snapshots, err := g.begin()
 	if err != nil {
 		return err

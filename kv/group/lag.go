@@ -14,9 +14,14 @@ const maxLag = 100
 // more commits than it can pass on; it learns the rest from later appends. One without
 // entries may say everything: nobody waits for its answer.
 
-// limitCommits lowers the commit index of what a leader has sent before raft sees it.
-// Commits are learned late, which Raft permits at any time.
+// limitCommits lowers the commit index of what a leader has sent before raft sees it, which
+// for what comes before raft has started is later. Commits are learned late, which Raft
+// permits at any time.
 func (g *Group) limitCommits(args *raft.AppendEntriesRequest) {
+	if g.running.Load() == nil {
+		args.LeaderCommitIndex = 0
+		return
+	}
 	if len(args.Entries) > 0 || !g.replay.over() {
 		args.LeaderCommitIndex = min(args.LeaderCommitIndex, max(g.fsm.Applied(), g.replay.to)+maxLag)
 	}

@@ -24,8 +24,12 @@ import (
 	"raftkv/shard"
 )
 
-// closeTimeout bounds an orderly end; a disk that hangs must not hold it up.
-const closeTimeout = 10 * time.Second
+// An orderly end is bounded, and more so after a failure: nothing is handed over then, and
+// what keeps the process alive is a disk that hangs.
+const (
+	closeTimeout       = 10 * time.Second
+	closeFailedTimeout = 2 * time.Second
+)
 
 // httpGrace is how long HTTP requests that are under way may take to get their
 // answers when the node ends. An order that is carried out and not answered is one
@@ -297,13 +301,30 @@ func (n *Node) Close() error {
 	n.closing.Do(func() {
 		done := make(chan error, 1)
 		go func() { done <- n.close() }()
+		limit := closeTimeout
+		if n.Failure() != nil {
+			limit = closeFailedTimeout
+		}
 		select {
 		case n.closeErr = <-done:
-		case <-time.After(closeTimeout):
-			n.closeErr = fmt.Errorf("node %s could not be closed within %v", n.config.ID, closeTimeout)
+		case <-time.After(limit):
+			n.closeErr = fmt.Errorf("node %s could not be closed within %v", n.config.ID, limit)
 		}
 	})
 	return n.closeErr
+}
+
+// closeGroups closes the replicas beside each other: one whose disk hangs must not keep
+// the others leading.
+func (n *Node) closeGroups() error {
+	groups := *n.groups.Load()
+	errs := make([]error, len(groups))
+	var closing sync.WaitGroup
+	for i, g := range groups {
+		closing.Go(func() { errs[i] = g.Close() })
+	}
+	closing.Wait()
+	return errors.Join(errs...)
 }
 
 func (n *Node) close() error {
@@ -326,9 +347,7 @@ func (n *Node) close() error {
 	if n.http != nil {
 		errs = append(errs, n.closeHTTP())
 	}
-	for _, g := range *n.groups.Load() {
-		errs = append(errs, g.Close())
-	}
+	errs = append(errs, n.closeGroups())
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"raftkv/kv"
 	"raftkv/kv/group"
@@ -125,6 +127,49 @@ func (c *nodes) do(n *Node, args ...string) string {
 		return nil
 	})
 	return string(reply.Str)
+}
+
+// A node that ends, and cannot close a replica since its disk hangs, leads no other group
+// any more.
+func TestHungReplicaKeepsNoOtherLeading(t *testing.T) {
+	c := newNodes(t)
+	c.edit = func(config *Config) { config.Faults, config.HangTimeout = true, time.Second }
+	n1 := c.open(1, t.TempDir())
+	n2 := c.open(2, t.TempDir())
+	n3 := c.open(3, t.TempDir())
+	c.voters("n1", "n2", "n3")
+	c.change(n1, controller.SetBalance(false))
+	cluster.Eventually(t, "n1 leading group 1", func() error {
+		if n1.group(1).Serving() {
+			return nil
+		}
+		return cmp.Or(n2.carryOut(t.Context(), n2.shardMap(), plan.Action{Kind: plan.TransferLeader, Group: 1, Node: "n1"}), errors.New("not yet"))
+	})
+
+	if _, err := n1.Fault(t.Context(), "hang-fsync n1", false); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Eventually(t, "the failure of n1", func() error {
+		n2.control(t.Context(), controller.SetBalance(true)) // something to write
+		if n1.Failure() == nil {
+			return errors.New("it goes on")
+		}
+		return nil
+	})
+	closed := make(chan struct{})
+	go func() {
+		n1.Close()
+		close(closed)
+	}()
+	cluster.Eventually(t, "another leader of group 1", func() error {
+		if n2.group(1).Serving() || n3.group(1).Serving() {
+			return nil
+		}
+		return errors.New("nobody leads")
+	})
+	n1.faults.Heal("")
+	<-closed
+	delete(c.all, "n1") // it could not be closed in order
 }
 
 // Nodes join one after the other and get replicas without a command. A replica

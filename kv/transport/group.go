@@ -41,8 +41,8 @@ type Group struct {
 	cancel  context.CancelFunc
 	onAck   atomic.Pointer[AckFunc]
 	onBeat  atomic.Pointer[func()]
+	receive atomic.Pointer[func(*raft.AppendEntriesRequest)]
 	disk    Disk
-	append  func(*raft.AppendEntriesRequest)
 
 	// Guarded by t.beats.mu.
 	beaters  map[raft.ServerID]*beater
@@ -73,8 +73,8 @@ func (g *Group) OnAck(fn AckFunc) { g.onAck.Store(&fn) }
 func (g *Group) OnBeat(fn func()) { g.onBeat.Store(&fn) }
 
 // OnAppend sets who sees, and may change, what a leader sends before raft does. It must
-// not block, and must be set before raft starts.
-func (g *Group) OnAppend(fn func(*raft.AppendEntriesRequest)) { g.append = fn }
+// not block.
+func (g *Group) OnAppend(fn func(*raft.AppendEntriesRequest)) { g.receive.Store(&fn) }
 
 // Close takes the replica off the network. What is under way fails.
 func (g *Group) Close() error {
@@ -291,8 +291,10 @@ func (g *Group) execute(ctx context.Context, from string, f frame, data io.Reade
 		// replica has no part in that and must not speak for it.
 		return nil, fmt.Errorf("the replica here is %s, not %s", g.replica, target)
 	}
-	if args, ok := command.(*raft.AppendEntriesRequest); ok && g.append != nil {
-		g.append(args)
+	if args, ok := command.(*raft.AppendEntriesRequest); ok {
+		if receive := g.receive.Load(); receive != nil {
+			(*receive)(args)
+		}
 	}
 	began := time.Now()
 	followed := g.follows(command)
