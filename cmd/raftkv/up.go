@@ -31,9 +31,9 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a local cluster, one process a node",
-		Long: `Start a local cluster, one process a node, and stay until Ctrl-C stops it. Nodes
-that die, hang or come back meanwhile are reported, and so is what the cluster
-decides, with the reason; 'raftkv events' shows all of that.
+		Long: `Start a local cluster, one process a node, and stay until Ctrl-C, or 'raftkv down'
+elsewhere, stops it. Nodes that die, hang or come back meanwhile are reported, and
+so is what the cluster decides, with the reason; 'raftkv events' shows all of that.
 
 With --detach it returns once the cluster serves; 'raftkv down' stops it. Started
 again on the same folder it resumes the data, with the settings of before unless
@@ -166,7 +166,12 @@ func (o *upOptions) up(ctx context.Context, c *launch.Cluster, out io.Writer) er
 	if o.detach {
 		return nil
 	}
-	if err := o.watch(ctx, c, processes, out); err != nil {
+	err = o.watch(ctx, c, processes, out)
+	if errors.Is(err, launch.ErrDown) {
+		fmt.Fprintf(out, "stopped from elsewhere; `%s` resumes the data\n", o.command("up"))
+		return nil
+	}
+	if err != nil {
 		// As when somebody removed the folder: what was started here must not stay.
 		return errors.Join(err, c.StopThose(processes, stopGrace))
 	}

@@ -21,6 +21,7 @@ type file struct {
 	Format  int      `json:"format"`
 	Require []string `json:"require,omitempty"` // variables; see Cluster.Require
 	Groups  int      `json:"groups,omitempty"`  // to begin with; see Spec
+	Down    bool     `json:"down,omitempty"`    // stopped on purpose, and nothing was started since
 	Nodes   []Node   `json:"nodes"`
 }
 

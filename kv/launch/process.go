@@ -87,6 +87,7 @@ func (c *Cluster) spawn(f *file, n *Node) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	f.Down = false
 	n.PID, n.ConsoleFrom = cmd.Process.Pid, info.Size()
 	p := &Process{Node: *n, done: make(chan struct{})}
 	go func() {

@@ -50,13 +50,18 @@ func (c *Cluster) signal(id string, sig syscall.Signal, until State) error {
 }
 
 // Stop ends all processes in order, and by force those that do not end within
-// grace. It returns how many had run. Idempotent.
+// grace. It returns how many had run. Idempotent. Who watches the cluster is told.
 func (c *Cluster) Stop(grace time.Duration) (int, error) {
 	nodes, err := c.Nodes()
 	if err != nil {
 		return 0, err
 	}
-	return stop(nodes, grace)
+	told := c.update(func(f *file) error {
+		f.Down = true
+		return nil
+	})
+	n, err := stop(nodes, grace)
+	return n, errors.Join(err, told)
 }
 
 // StopThose is Stop for some processes alone. It works without the cluster's file.

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -23,10 +24,14 @@ type Event struct {
 	Reason string // of Ended: "signal: killed", "exit code 0", or that it is not known
 }
 
+// ErrDown says that the cluster was stopped on purpose, with Stop.
+var ErrDown = errors.New("the cluster was stopped")
+
 // watchInterval is how often Watch looks.
 const watchInterval = 100 * time.Millisecond
 
-// Watch reports what happens to the nodes until ctx ends. The processes given
+// Watch reports what happens to the nodes until ctx ends, or with ErrDown once somebody
+// has stopped all of them. The processes given
 // are those that this process started; one that has ended since is reported
 // too. report is called by the caller's goroutine.
 func (c *Cluster) Watch(ctx context.Context, processes []*Process, report func(Event)) error {
@@ -46,11 +51,14 @@ func (c *Cluster) Watch(ctx context.Context, processes []*Process, report func(E
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
-		if nodes, err = c.Nodes(); err != nil {
+		f, err := c.read()
+		if err != nil {
 			return err
 		}
-		for _, n := range nodes {
+		down := f.Down
+		for _, n := range f.Nodes {
 			now := look{n.PID, n.State()}
+			down = down && now.state == Dead
 			for _, e := range now.since(last[n.ID], n) {
 				if e.Change == Ended {
 					e.Reason = "how is not known: it was started elsewhere"
@@ -58,9 +66,14 @@ func (c *Cluster) Watch(ctx context.Context, processes []*Process, report func(E
 						e.Reason = p.reason()
 					}
 				}
-				report(e)
+				if !f.Down || e.Change != Ended {
+					report(e)
+				}
 			}
 			last[n.ID] = now
+		}
+		if down {
+			return ErrDown
 		}
 		select {
 		case <-ticker.C:

@@ -123,6 +123,33 @@ func TestWatch(t *testing.T) {
 	want("n2", launch.Ended, "how is not known: it was started elsewhere")
 }
 
+// `raftkv down` in another terminal ends `raftkv up` in this one, without the report of
+// three deaths; and starting a node again makes the cluster one to be watched.
+func TestWatchEndsWhenTheClusterIsStopped(t *testing.T) {
+	c := newCluster(t, 2)
+	processes := start(t, c, "n1", "n2")
+	_, ended := watching(t, c, processes)
+	other := openCluster(t, c.Dir())
+	if n, err := other.Stop(grace); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := <-ended; !errors.Is(err, launch.ErrDown) {
+		t.Errorf("Watch ended with %v", err)
+	}
+
+	next, _ := watching(t, c, start(t, other, "n1"))
+	if err := other.Kill("n1"); err != nil {
+		t.Fatal(err)
+	}
+	if e := next(); e.Node.ID != "n1" || e.Change != launch.Ended {
+		t.Errorf("reported: %+v", e)
+	}
+	start(t, other, "n1") // all were dead, but nobody had stopped them
+	if e := next(); e.Node.ID != "n1" || e.Change != launch.Started {
+		t.Errorf("reported: %+v", e)
+	}
+}
+
 func TestWatchReportsWhatDiedBeforeIt(t *testing.T) {
 	c := newCluster(t, 1)
 	processes := start(t, c, "n1")
