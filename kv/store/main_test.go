@@ -1,0 +1,9 @@
+package store
+
+import (
+	"testing"
+
+	"raftkv/tests/race"
+)
+
+func TestMain(m *testing.M) { race.FewerChecks(m, "30") }
