@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"raftkv/kv/pulse"
 )
 
 const (
@@ -41,6 +43,9 @@ type Options struct {
 	// Keep is how many rotated files are kept beside Path. 0 means 5. The log
 	// takes (Keep + 1) * MaxBytes of disk at most.
 	Keep int
+
+	// Pulse is what a trace is written at; nil: one of its own. Who gives one closes it.
+	Pulse *pulse.Pulse
 
 	// Queue is how many lines may wait to be written. 0 means 4096. When too
 	// small, bursts lose lines; when too large, a hung disk costs memory.

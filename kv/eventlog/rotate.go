@@ -115,13 +115,13 @@ func (r *rotatingFile) fitting(p []byte) []byte {
 // ends in a torn one: that one is lost, the next must not be.
 func (r *rotatingFile) append(lines []byte) (int, error) {
 	if r.torn {
-		if _, err := r.f.Write([]byte{'\n'}); err != nil {
+		if _, err := write(r.f, []byte{'\n'}); err != nil {
 			return 0, err
 		}
 		r.size++
 		r.torn = false
 	}
-	n, err := r.f.Write(lines)
+	n, err := write(r.f, lines)
 	r.size += int64(n)
 	r.torn = n > 0 && lines[n-1] != '\n'
 	return n, err

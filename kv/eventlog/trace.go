@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"raftkv/kv/pulse"
 )
 
 // A trace follows single messages and entries on their way through the cluster. Its
@@ -45,7 +47,8 @@ func ParseTraceTopics(text string) ([]string, error) {
 
 const (
 	// traceDelay is how long a line may wait in memory for others to be written with
-	// it. That is what is lost when a process is killed.
+	// it, until the pulse at which a node at rest is awake anyway. That is what is lost
+	// when a process is killed.
 	traceDelay = 100 * time.Millisecond
 	// traceFull is how many bytes are written without waiting, and traceBound how many
 	// wait at most when the disk does not keep up: beyond, lines are dropped.
@@ -59,6 +62,8 @@ type Tracer struct {
 	topics   atomic.Pointer[[]string]
 	sampling sampling
 	out      *rotatingFile
+	delay    *pulse.Alarm
+	own      *pulse.Pulse  // nil: delay's is not the tracer's to close
 	wake     chan struct{} // has room for one
 	done     chan struct{}
 
@@ -83,6 +88,11 @@ func OpenTracer(opts Options) (*Tracer, error) {
 		return nil, fmt.Errorf("open trace: %w", err)
 	}
 	t := &Tracer{out: file, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if opts.Pulse == nil {
+		t.own = pulse.Portable()
+		opts.Pulse = t.own
+	}
+	t.delay = opts.Pulse.Alarm()
 	t.node = appendJSONString([]byte(`","level":"trace","node":`), opts.Node)
 	t.node = append(t.node, `,"topic":"`...)
 	t.topics.Store(new([]string))
@@ -256,13 +266,9 @@ func (t *Tracer) stamp(now time.Time) {
 // run writes what waits, a little after the first of it has come, until Close.
 func (t *Tracer) run() {
 	defer close(t.done)
+	defer t.delay.Stop()
 	for range t.wake {
-		t.mu.Lock()
-		early := len(t.buf) < traceFull && !t.closed
-		t.mu.Unlock()
-		if early {
-			time.Sleep(traceDelay)
-		}
+		t.gather()
 		t.mu.Lock()
 		out, dropped, closed := t.buf, t.dropped, t.closed
 		t.buf, t.spare, t.dropped, t.pending = t.spare[:0], nil, 0, false
@@ -286,6 +292,24 @@ func (t *Tracer) run() {
 	}
 }
 
+// gather waits for more lines, which are to be written with those that wait.
+func (t *Tracer) gather() {
+	for {
+		t.mu.Lock()
+		enough := len(t.buf) >= traceFull || t.closed
+		t.mu.Unlock()
+		if enough {
+			return
+		}
+		t.delay.Set(traceDelay)
+		select {
+		case <-t.delay.C:
+			return
+		case <-t.wake:
+		}
+	}
+}
+
 // Close writes what waits and closes the file.
 func (t *Tracer) Close() error {
 	if t == nil {
@@ -303,5 +327,8 @@ func (t *Tracer) Close() error {
 	default:
 	}
 	<-t.done
+	if t.own != nil {
+		t.own.Close()
+	}
 	return t.out.Close()
 }

@@ -148,7 +148,7 @@ func (n *Node) start() error {
 		return err
 	}
 	n.log = n.events.Logger()
-	n.trace, err = eventlog.OpenTracer(eventlog.Options{Path: filepath.Join(n.config.Dir, "log", "trace.jsonl"), Node: n.config.ID, Keep: traceFiles})
+	n.trace, err = eventlog.OpenTracer(eventlog.Options{Path: filepath.Join(n.config.Dir, "log", "trace.jsonl"), Node: n.config.ID, Keep: traceFiles, Pulse: n.pulse})
 	if err != nil {
 		return err
 	}
