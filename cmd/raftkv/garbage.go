@@ -17,10 +17,18 @@ const (
 	mostPercent  = 800
 )
 
+// With a state of largeState bytes, as it is known after a collection, a process keeps more
+// processors where they are to be had. Go's collector is to use a fourth of a process, and of
+// a single processor it takes that in pieces of up to 10 ms, for about 1 s for 1 GiB;
+// snapshots are large then, too, and messages wait for both. Small states have only the cost,
+// which is that threads of nodes that share processors wake each other more often.
+const largeState = 256 << 20
+
 // paceGarbage adapts the collector to the size of the state, once the node serves, until
-// ctx ends. It is for a process of its own: the setting is Go's, for all of it. GOGC and
-// GOMEMLIMIT in the environment win.
-func paceGarbage(ctx context.Context, serves <-chan struct{}) {
+// ctx ends. With hurry the process has more processors until what that returns is called. It
+// is for a process of its own: the settings are Go's, for all of it. GOGC and GOMEMLIMIT in
+// the environment win.
+func paceGarbage(ctx context.Context, serves <-chan struct{}, hurry func() (slower func())) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
@@ -35,9 +43,18 @@ func paceGarbage(ctx context.Context, serves <-chan struct{}) {
 	tellCollected(ctx, collected)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set := 0
+	var slower func() // nil: it does not hurry
 	for {
 		metrics.Read(live)
-		percent := garbagePercent(live[0].Value.Uint64())
+		inUse := live[0].Value.Uint64()
+		percent := garbagePercent(inUse)
+		switch needs := needsProcessors(inUse, slower != nil); {
+		case needs && slower == nil:
+			slower = hurry()
+		case !needs && slower != nil:
+			slower()
+			slower = nil
+		}
 		// Setting it stops the world for a moment.
 		if percent > set*9/8 || percent < set*7/8 {
 			debug.SetGCPercent(percent)
@@ -66,6 +83,12 @@ func tellCollected(ctx context.Context, collected chan<- struct{}) {
 			tellCollected(ctx, collected)
 		}
 	}, struct{}{})
+}
+
+// needsProcessors tells whether a process with so many bytes in use, which has more
+// processors already or not, is to have them. They are not to come and go.
+func needsProcessors(inUse uint64, has bool) bool {
+	return inUse >= largeState || has && inUse >= largeState/2
 }
 
 // garbagePercent is how much garbage goes with so many bytes in use.

@@ -17,6 +17,19 @@ func TestGarbagePercent(t *testing.T) {
 	}
 }
 
+// A large state gets more processors, and keeps them until it is a small one.
+func TestLargeStatesGetProcessors(t *testing.T) {
+	has := false
+	for _, c := range []struct {
+		inUse uint64
+		want  bool
+	}{{1 << 20, false}, {largeState - 1, false}, {largeState, true}, {largeState - 1, true}, {largeState / 2, true}, {largeState/2 - 1, false}, {largeState - 1, false}} {
+		if has = needsProcessors(c.inUse, has); has != c.want {
+			t.Errorf("with %d bytes in use: %t", c.inUse, has)
+		}
+	}
+}
+
 // It is told after each collection, not only after the first one.
 func TestTellCollected(t *testing.T) {
 	collected := make(chan struct{}, 1)

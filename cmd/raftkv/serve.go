@@ -47,19 +47,20 @@ A new cluster makes its groups and gives them all slots as soon as it has
 			warnUnsafe(cmd.ErrOrStderr(), c.Unsafe)
 			c.Version = versionText()
 			pacing, stop := context.WithCancel(context.Background())
+			defer stop()
+			n, err := node.Open(c)
+			if err != nil {
+				return err
+			}
 			paced, serves := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(paced)
-				paceGarbage(pacing, serves)
+				paceGarbage(pacing, serves, n.Hurry)
 			}()
 			defer func() {
 				stop()
 				<-paced
 			}()
-			n, err := node.Open(c)
-			if err != nil {
-				return err
-			}
 			fmt.Fprintf(cmd.OutOrStdout(), "node %s runs; log: %s/log/node.jsonl\n", n.ID(), c.Dir)
 			failed := attend(cmd, n, serves)
 			if failed != nil {

@@ -61,7 +61,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.StringVar(&s.password, "password", "", "what clients must give by AUTH; better as RAFTKV_PASSWORD")
 	f.BoolVar(&s.advertise, "advertise-replicas", false, "show clients the replicas of each group in CLUSTER SLOTS and SHARDS, for those that spread reads (READONLY)")
 	f.Var(&s.scheduling, "scheduling", "normal, or batch: interrupt nobody to handle a message at once, which serves more when nodes share processors; 'up' starts several nodes with batch")
-	f.IntVar(&s.hurry, "hurry-processors", 0, "processors to use while a leader replays its log and the nodes that share them rest; 0: those of GOMAXPROCS; 'up' sets it")
+	f.IntVar(&s.hurry, "hurry-processors", 0, "processors to use while a log is replayed, and with a large state; 0: those of GOMAXPROCS; 'up' sets it")
 	f.BoolVar(&s.pprof, "pprof", false, "serve Go's profiles on the HTTP port under /debug/pprof/")
 	f.BoolVar(&s.breakable, faultsFlag, s.breakable, "permit that the cluster is broken on purpose by 'raftkv fault', from this machine or with the password")
 	f.StringVar(&s.unsafe, "unsafe", "", "break a rule on purpose, to see what follows and that 'raftkv check' finds it: "+node.UnsafeNames()+"; needs --"+faultsFlag)

@@ -75,8 +75,8 @@ type Config struct {
 	// entry of a newer version. It must not block.
 	Fatal func(error)
 
-	// Hurry, if set, is called when the replica leads and clients wait until it has replayed
-	// its log, and what it returns when it has: meanwhile the process may use more processors.
+	// Hurry, if set, is called when the replica begins to replay its log, and what it returns
+	// when it has: meanwhile the process may use more processors.
 	Hurry func() (slower func())
 
 	// Now is the node's wall clock.

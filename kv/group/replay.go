@@ -122,9 +122,11 @@ func (g *Group) restore() error {
 // replayLog applies the entries behind the snapshot that are known to be committed.
 func (g *Group) replayLog(ctx context.Context) {
 	makeWay, state := g.newWay(ctx), g.fsm.NewReplay()
-	state.SetWorkers(runtime.GOMAXPROCS(0))
-	slower := func() {}
-	defer func() { slower() }()
+	usual := runtime.GOMAXPROCS(0)
+	state.SetWorkers(usual)
+	if g.replay.from < g.replay.to {
+		defer g.hurry()()
+	}
 	leads := false
 	err := g.log.Each(g.replay.from+1, g.replay.to, func(log *raft.Log) error {
 		if err := ctx.Err(); err != nil {
@@ -133,13 +135,13 @@ func (g *Group) replayLog(ctx context.Context) {
 		if log.Type != raft.LogCommand && log.Type != raft.LogConfiguration {
 			return nil // raft does not show it to a state machine either
 		}
-		if now := g.raft.State() == raft.Leader; now != leads && g.config.Hurry != nil {
-			slower()
-			leads, slower = now, func() {}
+		if now := g.raft.State() == raft.Leader; now != leads {
+			leads = now
 			if leads {
-				slower = g.config.Hurry()
+				state.SetWorkers(runtime.GOMAXPROCS(0))
+			} else {
+				state.SetWorkers(usual) // the other processors are for messages
 			}
-			state.SetWorkers(runtime.GOMAXPROCS(0))
 		}
 		state.Apply(log)
 		makeWay()
@@ -153,6 +155,15 @@ func (g *Group) replayLog(ctx context.Context) {
 		g.fatal(err)
 	}
 	g.replay.finish(err)
+}
+
+// hurry lets the process use more processors, where they are to be had, until what it
+// returns is called.
+func (g *Group) hurry() (slower func()) {
+	if g.config.Hurry == nil {
+		return func() {}
+	}
+	return g.config.Hurry()
 }
 
 // Until somebody leads, each rests as long as it works: processors may be shared, and votes

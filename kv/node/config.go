@@ -53,8 +53,8 @@ type Config struct {
 	// HangTimeout is how long the disk may not answer before the node stops.
 	HangTimeout time.Duration
 
-	// HurryProcessors is how many threads run Go code at a time while a leader replays its
-	// log. 0: as many as always.
+	// HurryProcessors is how many threads run Go code at a time while it replays a
+	// log, or somebody asks for it (Node.Hurry). 0: as many as always.
 	HurryProcessors int
 
 	Password string // what AUTH asks for; empty: nothing

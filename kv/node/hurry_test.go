@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// While any leader replays there are more processors, and afterwards as many as before.
+// while anybody hurries there are more processors, and afterwards as many as before.
 func TestHurry(t *testing.T) {
 	usual := runtime.GOMAXPROCS(0)
 	h := hurry{processors: usual + 2}
 	first, second := h.begin(), h.begin()
 	first()
 	if n := runtime.GOMAXPROCS(0); n != usual+2 {
-		t.Errorf("%d processors while a leader replays, not %d", n, usual+2)
+		t.Errorf("%d processors while one hurries, not %d", n, usual+2)
 	}
 	second()
 	if n := runtime.GOMAXPROCS(0); n != usual {
