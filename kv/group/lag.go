@@ -14,9 +14,8 @@ const maxLag = 100
 // more commits than it can pass on; it learns the rest from later appends. One without
 // entries may say everything: nobody waits for its answer.
 
-// limitCommits lowers the commit index of what a leader has sent before raft sees it, which
-// for what comes before raft has started is later. Commits are learned late, which Raft
-// permits at any time.
+// limitCommits lowers the commit index of what a leader has sent, before raft sees it; to 0
+// if raft has not started yet. Commits are learned late, which Raft permits at any time.
 func (g *Group) limitCommits(args *raft.AppendEntriesRequest) {
 	if g.running.Load() == nil {
 		args.LeaderCommitIndex = 0
