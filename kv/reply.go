@@ -2,7 +2,11 @@
 // outcomes and the status of a cluster. It does no I/O.
 package kv
 
-import "strconv"
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
 
 // Kind is the type of a Reply. It follows RESP3; how a kind looks in RESP2 is
 // the business of package resp.
@@ -26,7 +30,8 @@ const (
 
 // Reply is what a command answers, independent of the protocol version in
 // which a connection wants it. A Reply and all that it refers to is immutable
-// once made: it may point into the store and be kept by a session.
+// once made. It may point into the store, which keeps a block of the store's memory
+// from being given back: who keeps it for long keeps a Clone.
 type Reply struct {
 	Kind  Kind
 	Int   int64
@@ -69,6 +74,16 @@ func (r *Reply) Err() error {
 		return nil
 	}
 	return ReplyError(r.Str)
+}
+
+// Clone returns a reply with memory of its own.
+func (r Reply) Clone() Reply {
+	r.Str = bytes.Clone(r.Str)
+	r.Elems = slices.Clone(r.Elems)
+	for i, e := range r.Elems {
+		r.Elems[i] = e.Clone()
+	}
+	return r
 }
 
 // String shows a reply to people, in logs and test failures.

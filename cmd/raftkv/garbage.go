@@ -10,17 +10,17 @@ import (
 
 // How much garbage a server may have before it is collected: a share of what is
 // in use, but not less than freeGarbage. With Go's fixed 100 % a small state is
-// collected many times a second, and a large one takes twice its size.
+// collected many times a second, and a large one takes twice its size. A large one may
+// be collected often: the collector does not look into it (kv/store).
 const (
 	freeGarbage  = 64 << 20 // bytes
-	leastPercent = 50
+	leastPercent = 25
 	mostPercent  = 800
 )
 
 // With a state of largeState bytes, as it is known after a collection, a process keeps more
-// processors where they are to be had. Go's collector is to use a fourth of a process, and of
-// a single processor it takes that in pieces of up to 10 ms, for about 1 s for 1 GiB;
-// snapshots are large then, too, and messages wait for both. Small states have only the cost,
+// processors where they are to be had: snapshots take long then, and of a single processor
+// they and the collector take pieces of milliseconds for which messages wait. Small states have only the cost,
 // which is that threads of nodes that share processors wake each other more often.
 const largeState = 256 << 20
 

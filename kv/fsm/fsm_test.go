@@ -45,6 +45,18 @@ func (m *machine) apply(kind EntryKind, clock int64, commands ...[]byte) []kv.Re
 	return r.Replies
 }
 
+// What a session remembers is its own: a block of the store must not be kept for it.
+func TestSessionKeepsNoMemoryOfTheStore(t *testing.T) {
+	m := newMachine()
+	m.do(0, "SET", "k", "value")
+	m.do(0, "RAFTKV.ONCE", "k", "client", "1", "EXPIRE", "k", "100")
+	m.do(0, "RAFTKV.ONCE", "k", "client", "2", "GETEX", "k")
+	kept := m.state.sessions.find(shard.Slot([]byte("k")), []byte("client")).reply
+	if item, _ := m.state.store.Get([]byte("k")); string(kept.Str) != "value" || &kept.Str[0] == &item.Value[0] {
+		t.Errorf("the session keeps %v, whose memory is the store's", kept)
+	}
+}
+
 func cmd(args ...string) []byte { return resp.AppendCommand(nil, args...) }
 
 func (m *machine) do(clock int64, args ...string) kv.Reply {

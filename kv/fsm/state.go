@@ -143,7 +143,7 @@ func (s *state) once(args [][]byte) kv.Reply {
 		}
 	}
 	reply := s.run(command.Lookup(inner[0]), inner)
-	s.sessions.remember(&session{slot: slot, id: string(args[2]), seq: seq, active: s.store.Clock(), reply: reply, changed: s.store.Index()})
+	s.sessions.remember(&session{slot: slot, id: string(args[2]), seq: seq, active: s.store.Clock(), reply: reply.Clone(), changed: s.store.Index()})
 	return reply
 }
 

@@ -31,14 +31,12 @@ func (v *View) Changes(number, since uint64, fn func(slot uint16, key []byte, it
 	}
 	t.changes.Ascend(change{index: since + 1}, func(c change) bool {
 		slot := uint16(c.position >> hashBits)
-		records, _ := v.trees[PartitionOf(slot)].Get(c.position)
-		for r := range records.each {
+		for r := range v.trees[PartitionOf(slot)].get(c.position).each {
 			if r.changed() == c.index && !fn(slot, bytesOf(r.key()), r.item(), false) {
 				return false
 			}
 		}
-		graves, _ := t.graves.Get(c.position)
-		for g := range graves.each {
+		for g := range t.graves.get(c.position).each {
 			if g.changed() == c.index && !fn(slot, bytesOf(g.key()), Item{}, true) {
 				return false
 			}
@@ -52,10 +50,10 @@ func (v *View) Changes(number, since uint64, fn func(slot uint16, key []byte, it
 // false.
 func (v *View) AscendGraves(slot uint16, fn func(key []byte, index, digest uint64) bool) {
 	for _, t := range v.migrations {
-		if t.graves.Len() == 0 {
+		if t.graves.len() == 0 {
 			continue
 		}
-		ascendTree(t.graves, slot, func(g record) bool {
+		t.graves.ascendSlot(slot, func(g record) bool {
 			return fn(bytesOf(g.key()), g.changed(), binary.LittleEndian.Uint64(g.item().Value))
 		})
 	}

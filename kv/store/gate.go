@@ -1,10 +1,6 @@
 package store
 
-import (
-	"github.com/tidwall/btree"
-
-	"raftkv/shard"
-)
+import "raftkv/shard"
 
 // gate is what the store is told about the ownership of a slot.
 type gate struct {
@@ -58,13 +54,13 @@ func (s *Store) Clear() {
 }
 
 // keep takes a slot over from the tree that is given up.
-func (s *Store) keep(slot uint16, old *btree.Map[uint64, chain]) {
+func (s *Store) keep(slot uint16, old *tree) {
 	to := s.trees[PartitionOf(slot)]
-	old.Ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
+	old.ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
 		if uint16(pos>>hashBits) != slot {
 			return false
 		}
-		to.Load(pos, c)
+		to.set(pos, c)
 		for r := range c.each {
 			s.len++
 			s.hidden++

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/tidwall/btree"
-
 	"raftkv/shard"
 )
 
@@ -20,7 +18,7 @@ type Loader struct {
 type Partition struct {
 	number    int
 	store     *Store
-	tree      *btree.Map[uint64, chain]
+	tree      *tree
 	deadlines []deadline
 	graves    []grave
 	changes   []change
@@ -70,12 +68,12 @@ func (p *Partition) Add(key, value []byte, expireAt int64, changed uint64) error
 	if PartitionOf(slot) != p.number {
 		return fmt.Errorf("key %q of slot %d is not of partition %d", key, slot, p.number)
 	}
-	r := newRecord(key, value, expireAt, changed)
-	if before, existed := p.tree.Load(pos, chain(r)); existed {
+	r, before := p.tree.load(pos, key, value, expireAt, changed)
+	if before != "" {
 		if before.find(key) != "" {
 			return fmt.Errorf("key %q comes twice", key)
 		}
-		p.tree.Set(pos, before+chain(r))
+		p.tree.set(pos, before+chain(r))
 	}
 	if expireAt != 0 {
 		p.deadlines = append(p.deadlines, deadline{expireAt, pos})
@@ -116,8 +114,7 @@ func (l *Loader) Done() *Store {
 			l.store.deadlines.Set(d)
 		}
 		for _, g := range p.graves {
-			graves, _ := g.trail.graves.Get(g.position)
-			g.trail.bury(g.position, graves, g.record)
+			g.trail.bury(g.position, g.trail.graves.get(g.position), g.record)
 			l.store.bytes += cost(g.record)
 		}
 		for _, c := range p.changes {

@@ -7,8 +7,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// A record is one key with its value, packed into one immutable string, so
-// that a key costs one allocation without pointers inside:
+// A record is one key with its value, packed into one immutable string without
+// pointers inside:
 //
 //	0   index of the last change, 8 bytes
 //	8   expiry in ms since the Unix epoch, 0 for never, 8 bytes
@@ -22,8 +22,14 @@ const recordHeader = 24
 
 type record string
 
+func recordLen(key, value []byte) int { return recordHeader + len(key) + len(value) }
+
 func newRecord(key, value []byte, expireAt int64, changed uint64) record {
-	b := make([]byte, recordHeader+len(key)+len(value))
+	return encode(make([]byte, recordLen(key, value)), key, value, expireAt, changed)
+}
+
+// encode writes a record into b, which has its length and becomes the record.
+func encode(b, key, value []byte, expireAt int64, changed uint64) record {
 	binary.LittleEndian.PutUint64(b, changed)
 	binary.LittleEndian.PutUint64(b[8:], uint64(expireAt))
 	binary.LittleEndian.PutUint32(b[16:], uint32(len(key)))

@@ -20,7 +20,7 @@ func (s *Store) Scan(cursor uint64, count int, fn func(key []byte, it Item)) (ne
 	for p := PartitionOf(uint16(slot)); p < Partitions; p++ {
 		var last uint64
 		full := false
-		s.trees[p].Ascend(cursor, func(pos uint64, c chain) bool {
+		s.trees[p].ascend(cursor, func(pos uint64, c chain) bool {
 			if full {
 				return false
 			}
@@ -59,11 +59,11 @@ func (s *Store) Random(rnd *rand.Rand) ([]byte, bool) {
 		}
 		n := rnd.IntN(s.len)
 		for _, tree := range s.trees {
-			if n >= tree.Len() {
-				n -= tree.Len()
+			if n >= tree.len() {
+				n -= tree.len()
 				continue
 			}
-			pos, c, _ := tree.GetAt(n)
+			pos, c := tree.getAt(n)
 			for r := range c.each {
 				if !s.expired(r) && !s.gates[pos>>hashBits].hidden {
 					return bytesOf(r.key()), true

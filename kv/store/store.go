@@ -28,7 +28,7 @@ const Partitions = 64
 const slotsPerPartition = shard.Slots / Partitions
 
 // recordOverhead estimates what a key costs beside its record, in bytes: its
-// place in a tree that is two thirds full, and the allocator's rounding.
+// place in a tree that is two thirds full, and what blocks hold in vain.
 const recordOverhead = 44
 
 // deadlineOverhead estimates a key's place in the index of deadlines.
@@ -47,7 +47,7 @@ type Item struct {
 
 // Store is a key space.
 type Store struct {
-	trees     [Partitions]*btree.Map[uint64, chain] // by position
+	trees     [Partitions]*tree
 	deadlines *btree.BTreeG[deadline]
 	slotLen   *[shard.Slots]int32
 	deleted   *[shard.Slots]uint64 // index of the last deletion in a slot
@@ -91,8 +91,6 @@ func New() *Store {
 	return s
 }
 
-func newTree() *btree.Map[uint64, chain] { return btree.NewMap[uint64, chain](treeDegree) }
-
 func newDeadlines() *btree.BTreeG[deadline] {
 	return btree.NewBTreeGOptions(deadline.before, btree.Options{NoLocks: true})
 }
@@ -118,18 +116,14 @@ func (s *Store) Advance(clock int64, index uint64) {
 		s.deadlines.PopMin()
 		slot := uint16(d.position >> hashBits)
 		tree := s.trees[PartitionOf(slot)]
-		c, _ := tree.Get(d.position)
+		c := tree.get(d.position)
 		var rest chain
 		for r := range c.each {
 			if r.expireAt() != d.at {
 				rest += chain(r)
 			}
 		}
-		if rest == "" {
-			tree.Delete(d.position)
-		} else {
-			tree.Set(d.position, rest)
-		}
+		tree.set(d.position, rest)
 		for r := range c.each {
 			if r.expireAt() == d.at {
 				s.forget(slot, d.position, r, rest)
@@ -205,11 +199,7 @@ func (s *Store) expired(r record) bool {
 // Get returns what key holds.
 func (s *Store) Get(key []byte) (Item, bool) {
 	slot, pos := position(key)
-	c, ok := s.trees[PartitionOf(slot)].Get(pos)
-	if !ok {
-		return Item{}, false
-	}
-	r := c.find(key)
+	r := s.trees[PartitionOf(slot)].get(pos).find(key)
 	if r == "" || s.expired(r) {
 		return Item{}, false
 	}
@@ -229,16 +219,13 @@ func (s *Store) Set(key, value []byte, expireAt int64) {
 // put is Set for any deadline.
 func (s *Store) put(key, value []byte, expireAt int64) {
 	slot, pos := position(key)
-	r := newRecord(key, value, expireAt, s.index)
 	tree := s.trees[PartitionOf(slot)]
-	var old record
+	r, before := tree.setRecord(pos, key, value, expireAt, s.index)
+	old := before.find(key)
 	var rest chain // the others of its position
-	if before, existed := tree.Set(pos, chain(r)); existed {
-		old = before.find(key)
-		if len(before) > len(old) {
-			rest = before.without(key)
-			tree.Set(pos, rest+chain(r))
-		}
+	if len(before) > len(old) {
+		rest = before.without(key)
+		tree.set(pos, rest+chain(r))
 	}
 	if old != "" {
 		s.uncount(slot, old)
@@ -259,20 +246,13 @@ func (s *Store) put(key, value []byte, expireAt int64) {
 func (s *Store) Delete(key []byte) bool {
 	slot, pos := position(key)
 	tree := s.trees[PartitionOf(slot)]
-	c, ok := tree.Get(pos)
-	if !ok {
-		return false
-	}
+	c := tree.get(pos)
 	r := c.find(key)
 	if r == "" {
 		return false
 	}
 	rest := c.without(key)
-	if rest == "" {
-		tree.Delete(pos)
-	} else {
-		tree.Set(pos, rest)
-	}
+	tree.set(pos, rest)
 	if at := r.expireAt(); at != 0 {
 		s.dropDeadline(at, pos, rest)
 	}
@@ -309,8 +289,7 @@ func (s *Store) addDeadline(at int64, pos uint64) {
 // slot may pass through, are not to be compared.
 func (s *Store) Version(key []byte) uint64 {
 	slot, pos := position(key)
-	c, _ := s.trees[PartitionOf(slot)].Get(pos)
-	r := c.find(key)
+	r := s.trees[PartitionOf(slot)].get(pos).find(key)
 	era := s.gates[slot].era << eraShift
 	switch {
 	case r == "":
@@ -327,10 +306,6 @@ func (s *Store) NextDeadline() (int64, bool) {
 	d, ok := s.deadlines.Min()
 	return d.at, ok
 }
-
-// treeDegree trades memory per key against the bytes that a write copies while
-// a snapshot shares the tree.
-const treeDegree = 24
 
 // DeleteSlots removes keys of the slots from..to until it has removed as many as
 // keys or about as many bytes as bytes. It returns how many there were; 0 means
@@ -354,19 +329,5 @@ func (s *Store) DeleteSlots(from, to uint16, keys int, bytes int64) int {
 }
 
 func (s *Store) ascend(slot uint16, fn func(record) bool) {
-	ascendTree(s.trees[PartitionOf(slot)], slot, fn)
-}
-
-func ascendTree(tree *btree.Map[uint64, chain], slot uint16, fn func(record) bool) {
-	tree.Ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
-		if uint16(pos>>hashBits) != slot {
-			return false
-		}
-		for r := range c.each {
-			if !fn(r) {
-				return false
-			}
-		}
-		return true
-	})
+	s.trees[PartitionOf(slot)].ascendSlot(slot, fn)
 }

@@ -28,7 +28,7 @@ type trail struct {
 
 	// graves are records, by position, of what has gone: changed is the index of
 	// the deletion, and the value is the digest of the record that was there.
-	graves  *btree.Map[uint64, chain]
+	graves  *tree
 	changes *btree.BTreeG[change] // not in a mirror
 	ghosts  uint64                // sum of the digests in the graves of a mirror
 	bytes   int64                 // of the graves
@@ -62,7 +62,7 @@ func (t *trail) clear(index uint64) {
 // copy returns the trail as it is now, for reading. It costs O(1).
 func (t *trail) copy() *trail {
 	c := *t
-	c.graves, c.changes = t.graves.Copy(), t.changes.Copy()
+	c.graves, c.changes = t.graves.copy(), t.changes.Copy()
 	return &c
 }
 
@@ -77,8 +77,7 @@ func (t *trail) written(pos uint64, r, old record, rest chain) (grown int64) {
 		before = int64(old.changed())
 	}
 	if before >= 0 {
-		graves, _ := t.graves.Get(pos)
-		t.refile(pos, uint64(before), rest, graves)
+		t.refile(pos, uint64(before), rest, t.graves.get(pos))
 	}
 	if !t.mirror {
 		t.changes.Set(change{r.changed(), pos})
@@ -91,7 +90,7 @@ func (t *trail) deleted(pos uint64, r record, rest chain, index uint64) (grown i
 	key := []byte(r.key())
 	digest := r.digest()
 	g := newRecord(key, binary.LittleEndian.AppendUint64(nil, digest), 0, index)
-	graves, _ := t.graves.Get(pos)
+	graves := t.graves.get(pos)
 	t.bury(pos, graves, g)
 	if !t.mirror {
 		t.refile(pos, r.changed(), rest, graves)
@@ -102,7 +101,7 @@ func (t *trail) deleted(pos uint64, r record, rest chain, index uint64) (grown i
 
 // bury adds a grave to those of its position.
 func (t *trail) bury(pos uint64, graves chain, g record) {
-	t.graves.Set(pos, graves+chain(g))
+	t.graves.set(pos, graves+chain(g))
 	t.bytes += cost(g)
 	if t.mirror {
 		t.ghosts += digestIn(g)
@@ -112,16 +111,13 @@ func (t *trail) bury(pos uint64, graves chain, g record) {
 // exhume removes the grave of key and returns it, "" for none, and the others
 // of its position.
 func (t *trail) exhume(pos uint64, key []byte) (g record, rest chain) {
-	graves, _ := t.graves.Get(pos)
+	graves := t.graves.get(pos)
 	g = graves.find(key)
 	if g == "" {
 		return "", graves
 	}
-	if rest = graves.without(key); rest == "" {
-		t.graves.Delete(pos)
-	} else {
-		t.graves.Set(pos, rest)
-	}
+	rest = graves.without(key)
+	t.graves.set(pos, rest)
 	t.bytes -= cost(g)
 	if t.mirror {
 		t.ghosts -= digestIn(g)

@@ -167,7 +167,7 @@ func moveThem(t *rapid.T, keys []string) {
 			seen := map[change]bool{}
 			m.source.Snapshot().Changes(migrationNumber, 0, func(_ uint16, key []byte, it Item, deleted bool) bool {
 				_, pos := position(key)
-				if graves, _ := m.source.trail(migrationNumber).graves.Get(pos); deleted {
+				if graves := m.source.trail(migrationNumber).graves.get(pos); deleted {
 					it.Changed = graves.find(key).changed()
 				}
 				seen[change{it.Changed, pos}] = true

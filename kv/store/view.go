@@ -1,15 +1,11 @@
 package store
 
-import (
-	"github.com/tidwall/btree"
-
-	"raftkv/shard"
-)
+import "raftkv/shard"
 
 // View is the state of a store at one moment. It never changes and may be read
 // from any goroutine beside writes to the store.
 type View struct {
-	trees   [Partitions]*btree.Map[uint64, chain]
+	trees   [Partitions]*tree
 	slotLen [shard.Slots]int32
 	deleted [shard.Slots]uint64
 	clock   int64
@@ -24,7 +20,7 @@ type View struct {
 func (s *Store) Snapshot() *View {
 	v := &View{slotLen: *s.slotLen, deleted: *s.deleted, clock: s.clock, index: s.index, len: s.len}
 	for i, tree := range s.trees {
-		v.trees[i] = tree.Copy()
+		v.trees[i] = tree.copy()
 	}
 	for _, t := range s.migrations {
 		c := t.copy()
@@ -52,7 +48,7 @@ func (v *View) Deleted(slot uint16) uint64 { return v.deleted[slot] }
 // AscendSlot calls fn for every key of a slot in order, those included that are
 // due, until it returns false.
 func (v *View) AscendSlot(slot uint16, fn func(key []byte, it Item) bool) {
-	ascendTree(v.trees[PartitionOf(slot)], slot, func(r record) bool {
+	v.trees[PartitionOf(slot)].ascendSlot(slot, func(r record) bool {
 		return fn(bytesOf(r.key()), r.item())
 	})
 }
