@@ -251,12 +251,14 @@ type pacer struct {
 const (
 	minRest = 5 * time.Millisecond
 	maxRest = 500 * time.Millisecond
+	// restShare is how many times as long as a part took is rested at least.
+	restShare = 2
 	// slack is how many times as long as the quickest part one may take before
-	// the rests become longer than the parts.
+	// the rests become longer still.
 	slack = 2
 )
 
-// pace rests as long as the rate demands, and at least as long as the part took. A
+// pace rests as long as the rate demands, and at least twice as long as the part took. A
 // part waits for the same disks and processors as traffic does, so that it takes
 // longer than others did says that there is no room: the longer, the smaller is the
 // share of the time that copying takes.
@@ -268,7 +270,7 @@ func (p *pacer) pace(ctx context.Context, bytes int) {
 			p.quickest = max(took, time.Millisecond)
 		}
 		shortage := max(1, float64(took)/float64(slack*p.quickest))
-		rest = max(rest, time.Duration(min(float64(took)*shortage, float64(maxRest))))
+		rest = max(rest, time.Duration(min(restShare*float64(took)*shortage, float64(maxRest))))
 	}
 	if p.debt += rest; p.debt >= minRest {
 		pause(ctx, p.debt)
