@@ -111,7 +111,7 @@ type Observer struct {
 	Proposed   func(commands, bytes int, took time.Duration) // an entry, from raft's hand-over to its replies
 	Applied    func(commands, bytes int, took time.Duration)
 	Snapshot   func(bytes int64, took time.Duration)
-	ReadRound  func(took time.Duration)
+	ReadRound  func(took time.Duration) // one confirmation of leadership
 	Restored   func(took time.Duration)
 	Replayed   func(took time.Duration)
 	Leadership func(term uint64, serving bool)

@@ -216,6 +216,7 @@ func (g *Group) start() {
 		trace:   entryTrace{trace: g.config.Trace, group: g.config.ID},
 	})
 	g.leaderReads = newReader(readTimeout, g.confirmLeader)
+	g.leaderReads.observe = g.config.Observe.ReadRound
 	g.followerReads = newReader(readTimeout, g.confirmFollower)
 	g.background.Go(func() { g.watchLeadership(ctx) })
 	g.background.Go(func() { g.replayLog(ctx) })

@@ -15,6 +15,7 @@ import (
 type reader struct {
 	confirm func(ctx context.Context) kv.ReplyError // one round
 	timeout time.Duration
+	observe func(took time.Duration) // told of each round that succeeded; may be nil
 
 	mu      sync.Mutex
 	waiting *readRound // the next one; nil if nobody waits
@@ -74,9 +75,13 @@ func (r *reader) make(round *readRound) {
 	r.made++
 	r.mu.Unlock()
 	if round.err = kv.ErrClosing; r.ctx.Err() == nil {
+		start := time.Now()
 		limited, release := context.WithTimeout(r.ctx, r.timeout)
 		round.err = r.confirm(limited)
 		release()
+		if round.err == "" && r.observe != nil {
+			r.observe(time.Since(start))
+		}
 	}
 	r.mu.Lock()
 	r.current = nil

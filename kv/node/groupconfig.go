@@ -20,7 +20,7 @@ func (n *Node) groupConfig(id uint32, replica string, founders []raft.Server) gr
 		Transport: n.transport.Group(id, server),
 		Log: raftlog.Options{
 			Store: n.config.LogStore, MinFree: n.config.MinFree, HangTimeout: n.config.HangTimeout,
-			Faults: n.diskFaults(id), Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored,
+			Faults: n.diskFaults(id), Logger: eventlog.Hclog(logger, eventlog.TopicStore), Stored: m.LogStored, Flushed: m.LogSynced,
 		},
 		Founders:     founders,
 		ReplayBudget: max(n.config.ReplayBudget, 0),

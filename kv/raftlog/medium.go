@@ -69,7 +69,7 @@ func (f files) Stable() (StableStore, error) {
 func (f files) Entries() (EntryStore, error) {
 	switch f.opts.Store {
 	case WAL:
-		if s, err := openWAL(filepath.Join(f.opts.Dir, "wal"), segmentSize, f.opts.Logger); err != nil {
+		if s, err := openWAL(filepath.Join(f.opts.Dir, "wal"), segmentSize, f.opts.Flushed, f.opts.Logger); err != nil {
 			return nil, err
 		} else {
 			return s, nil

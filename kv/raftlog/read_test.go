@@ -13,7 +13,7 @@ import (
 
 func openOfSegments(t rapid.TB, dir string, size int) *walStore {
 	t.Helper()
-	s, err := openWAL(dir, size, hclog.NewNullLogger())
+	s, err := openWAL(dir, size, nil, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

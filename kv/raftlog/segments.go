@@ -31,10 +31,11 @@ type segments struct {
 	done    chan struct{}
 }
 
-// openSegments begins a goroutine, which close ends.
-func openSegments(dir string, logger hclog.Logger) *segments {
+// openSegments begins a goroutine, which close ends. flushed, if set, is told of each
+// flush of an append.
+func openSegments(dir string, flushed func(time.Duration), logger hclog.Logger) *segments {
 	s := &segments{dir: dir, logger: logger, unlink: os.Remove, flusher: newFlusher(), done: make(chan struct{})}
-	s.SegmentFiler = segment.NewFiler(dir, tailFiles{fs.New(), s.flusher})
+	s.SegmentFiler = segment.NewFiler(dir, tailFiles{fs.New(), s.flusher, flushed})
 	s.changed.L = &s.mu
 	go s.run()
 	return s

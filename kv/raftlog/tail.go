@@ -3,6 +3,7 @@ package raftlog
 import (
 	"os"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/types"
@@ -19,6 +20,7 @@ import (
 type tailFiles struct {
 	*fs.FS
 	flusher flusher
+	flushed func(took time.Duration) // told of each flush of an append; may be nil
 }
 
 var _ types.VFS = tailFiles{}
@@ -72,11 +74,11 @@ func (t tailFiles) OpenWriter(dir, name string) (types.WritableFile, error) {
 // tail is the segment that is appended to, by one goroutine.
 type tail struct {
 	diskFile
-	flusher flusher
-	size    int64 // of the space that is reserved
-	filled  int64 // up to here something has been written
-	step    int64 // how many zeros are written next
-	synced  bool  // the file is on disk, and so is its name
+	files  tailFiles
+	size   int64 // of the space that is reserved
+	filled int64 // up to here something has been written
+	step   int64 // how many zeros are written next
+	synced bool  // the file is on disk, and so is its name
 
 	flushing chan struct{} // holds one while zeros are being flushed
 	done     sync.WaitGroup
@@ -89,12 +91,12 @@ func (t tailFiles) newTail(f types.WritableFile) (*tail, error) {
 		file.Close()
 		return nil, err
 	}
-	return &tail{diskFile: file, flusher: t.flusher, size: info.Size(), step: leastAhead, flushing: make(chan struct{}, 1)}, nil
+	return &tail{diskFile: file, files: t, size: info.Size(), step: leastAhead, flushing: make(chan struct{}, 1)}, nil
 }
 
 // WriteAt writes an append.
 func (t *tail) WriteAt(b []byte, off int64) (int, error) {
-	n, err := t.flusher.writeAt(t.diskFile, b, off)
+	n, err := t.files.flusher.writeAt(t.diskFile, b, off)
 	if end := off + int64(n); err == nil && t.filled < t.size && end+t.step > t.filled {
 		select {
 		case t.flushing <- struct{}{}:
@@ -133,13 +135,22 @@ func flushZeros(path string) {
 // Sync returns when all that was written is on disk.
 func (t *tail) Sync() error {
 	if t.synced {
-		return t.flusher.flush(t.diskFile)
+		return t.flush()
 	}
 	if err := t.diskFile.Sync(); err != nil {
 		return err
 	}
 	t.synced = true
 	return nil
+}
+
+func (t *tail) flush() error {
+	start := time.Now()
+	err := t.files.flusher.flush(t.diskFile)
+	if err == nil && t.files.flushed != nil {
+		t.files.flushed(time.Since(start))
+	}
+	return err
 }
 
 // Close closes the file.

@@ -18,7 +18,7 @@ func BenchmarkAppend(b *testing.B) {
 			var all sync.WaitGroup
 			start := make(chan struct{})
 			for i := range logs {
-				s, err := openWAL(filepath.Join(dir, fmt.Sprint(i)), segmentSize, nil)
+				s, err := openWAL(filepath.Join(dir, fmt.Sprint(i)), segmentSize, nil, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

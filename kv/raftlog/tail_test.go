@@ -29,7 +29,7 @@ func TestTailKeepsZerosAhead(t *testing.T) {
 func testTail(t *testing.T, flusher flusher, chance *rand.Rand) {
 	const size = 5 << 20
 	dir, name := t.TempDir(), "a.wal"
-	files := tailFiles{fs.New(), flusher}
+	files := tailFiles{fs.New(), flusher, nil}
 	f, err := files.Create(dir, name, size)
 	reopen := func() (types.WritableFile, error) {
 		if err := f.Close(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -30,11 +31,11 @@ type walStore struct {
 	full     bool // the last segment was full when it was opened (fullsegment.go)
 }
 
-func openWAL(dir string, segmentSize int, logger hclog.Logger) (*walStore, error) {
+func openWAL(dir string, segmentSize int, flushed func(time.Duration), logger hclog.Logger) (*walStore, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &walStore{dir: dir, meta: &walMeta{dir: dir}, segments: openSegments(dir, logger)}
+	s := &walStore{dir: dir, meta: &walMeta{dir: dir}, segments: openSegments(dir, flushed, logger)}
 	s.ahead = &readAhead{dir: dir, segments: s.meta.segments}
 	err := withoutPanic(dir, func() error {
 		if err := checkBolt(filepath.Join(dir, metadb.FileName)); err != nil {
