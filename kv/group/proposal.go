@@ -30,7 +30,8 @@ type Proposal struct {
 
 	kind     fsm.EntryKind // 0: clients' commands, or a tick if there are none
 	queuedAt time.Time
-	term     uint64 // of the entry that carried it; 0 if it failed
+	answered time.Time // when it last came back with replies; zero: never
+	term     uint64    // of the entry that carried it; 0 if it failed
 	index    uint64
 	failure  kv.ReplyError // of the proposal as a whole
 	done     chan struct{}

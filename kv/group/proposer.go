@@ -10,6 +10,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/fsm"
+	"raftkv/kv/gather"
 )
 
 // Bounds of the proposer.
@@ -21,6 +22,10 @@ const (
 	maxQueueBytes = 64 << 20
 	maxQueued     = 1 << 17
 )
+
+// writes says for whom an entry waits: all who are likely to come, since an entry costs
+// three nodes about as much as thirty of its commands.
+var writes = gather.Rule{Prompt: 2, Patience: 3, Share: 1, Most: 256}
 
 // proposer turns the proposals of all connections into raft entries. All that
 // wait become ONE entry, and one entry is in flight at a time: while it is on
@@ -125,7 +130,7 @@ func (q *proposer) take(batch []*Proposal) []*Proposal {
 func (q *proposer) run() {
 	defer close(q.done)
 	var batch []*Proposal
-	var company gather
+	company := gather.New(writes)
 	for {
 		select {
 		case <-q.signal:
@@ -134,24 +139,29 @@ func (q *proposer) run() {
 			return
 		}
 		for {
-			q.await(&company)
+			q.await(company)
 			batch = q.take(batch)
 			if len(batch) == 0 {
 				break
 			}
-			start := time.Now()
+			start, prompt := time.Now(), 0
+			for _, p := range batch {
+				if company.Prompt(p.answered, p.queuedAt) {
+					prompt++
+				}
+			}
 			q.submit(batch)
 			waiting, _ := q.waiting()
-			company.finished(len(batch), waiting, time.Since(start))
+			company.Finished(prompt, waiting, time.Since(start))
 			clear(batch)
 		}
 	}
 }
 
 // await waits for proposals that should travel with those that wait already.
-func (q *proposer) await(company *gather) {
+func (q *proposer) await(company *gather.Gather) {
 	waiting, bytes := q.waiting()
-	want, limit := company.next(waiting)
+	want, limit := company.Next(waiting)
 	if want == 0 || bytes >= maxEntryBytes {
 		return
 	}
@@ -163,11 +173,11 @@ func (q *proposer) await(company *gather) {
 		select {
 		case <-q.signal:
 			if waiting, bytes = q.waiting(); waiting >= want || bytes >= maxEntryBytes {
-				company.gathered(true)
+				company.Gathered(true)
 				return
 			}
 		case <-timer.C:
-			company.gathered(false)
+			company.Gathered(false)
 			return
 		case <-q.stop:
 			return
@@ -323,7 +333,7 @@ func answer(batch []*Proposal, response any) {
 		fail(batch, kv.Uncertain(err))
 		return
 	}
-	replies := result.Replies
+	replies, now := result.Replies, time.Now()
 	for _, p := range batch {
 		n := min(len(p.Ends), len(replies))
 		p.Replies = append(p.Replies, replies[:n]...)
@@ -333,6 +343,7 @@ func answer(batch []*Proposal, response any) {
 			p.fail(kv.ErrUncertain) // the entry did not decode to its end
 			continue
 		}
+		p.answered = now
 		p.Finish()
 	}
 }

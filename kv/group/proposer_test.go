@@ -224,41 +224,48 @@ func TestProposerRefusesWhenFullOrClosed(t *testing.T) {
 	}
 }
 
-// Clients that were just answered travel with those that waited meanwhile:
-// otherwise two halves take turns for ever.
+// Clients who come back as soon as they are answered travel with those that waited
+// meanwhile: otherwise two halves take turns for ever.
 func TestProposerGathersTheAnswered(t *testing.T) {
 	s := newStub()
 	q := startProposer(t, s, time.Minute)
-	ask := func(n int) (out []*Proposal) {
-		for range n {
-			p := proposal("x")
-			q.propose(p)
-			out = append(out, p)
-		}
-		return out
+	prompt := NewProposal()
+	ask := func() {
+		prompt.Reset()
+		prompt.Add(proposal("x").Commands)
+		q.propose(prompt)
 	}
-	// The first round takes long, so that the wait after it does, too.
-	first := ask(1)
+	// It comes back at once, and the rounds take long, so that the wait may, too.
+	ask()
 	<-s.arrived
-	second := ask(7)
 	time.Sleep(10 * time.Millisecond) // no condition: it is what the round takes
 	s.release <- nil
-	first[0].Wait()
-	third := ask(1) // the answered one comes back at once
+	prompt.Wait()
+	ask()
+	<-s.arrived
+	var others []*Proposal
+	for range 7 {
+		others = append(others, proposal("x"))
+	}
+	q.propose(others...)
+	time.Sleep(10 * time.Millisecond)
+	s.release <- nil
+	prompt.Wait()
+	ask()
 	<-s.arrived
 	s.release <- nil
-	for _, p := range append(second, third...) {
+	for _, p := range append(others, prompt) {
 		p.Wait()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	commands := 0
-	e, err := fsm.DecodeEntry(s.entries[1])
+	e, err := fsm.DecodeEntry(s.entries[2])
 	if err != nil {
 		t.Fatal(err)
 	}
 	fsm.EachCommand(e.Payload, func([][]byte) { commands++ })
-	if len(s.entries) != 2 || commands != 8 {
-		t.Errorf("%d entries, the second with %d commands; want 2 and 8", len(s.entries), commands)
+	if len(s.entries) != 3 || commands != 8 {
+		t.Errorf("%d entries, the third with %d commands; want 3 and 8", len(s.entries), commands)
 	}
 }
