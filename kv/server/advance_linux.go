@@ -3,16 +3,19 @@ package server
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 )
 
 // looped is what a connection has that is served by a loop.
 type looped struct {
-	loop    *loop
-	socket  *socket
-	written func() // a proposal has come back
-	state   atomic.Int32
-	ended   atomic.Bool // the other side sends no more, or all is broken
-	more    bool        // the socket may hold more than was read
+	loop     *loop
+	socket   *socket
+	written  func() // a proposal has come back
+	state    atomic.Int32
+	ended    atomic.Bool // the other side sends no more, or all is broken
+	more     bool        // the socket may hold more than was read
+	came     time.Time   // with what it reads, to readers
+	answered time.Time   // by them, the last time
 }
 
 // States of a connection. Whoever makes an idle one busy runs its turn, and nobody else

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"raftkv/kv/gather"
 	"raftkv/kv/group"
 	"raftkv/kv/rawio"
 )
@@ -34,7 +35,8 @@ type loop struct {
 	mu         sync.Mutex
 	conns      map[uint64]*conn
 	reads      map[Group]*readers
-	written    []*conn // whose proposals have come back
+	company    map[uint32]*gather.Gather // of groups without readers
+	written    []*conn                   // whose proposals have come back
 	concluding bool
 }
 
@@ -64,7 +66,7 @@ func newLoop(s *Server) (*loop, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	l := &loop{server: s, poll: os.NewFile(uintptr(fd), "epoll"), fd: fd, conns: make(map[uint64]*conn), reads: make(map[Group]*readers)}
+	l := &loop{server: s, poll: os.NewFile(uintptr(fd), "epoll"), fd: fd, conns: make(map[uint64]*conn), reads: make(map[Group]*readers), company: make(map[uint32]*gather.Gather)}
 	// That fails where the runtime cannot wait for it: some kernels have no epoll of epolls.
 	if err = l.poll.SetReadDeadline(time.Time{}); err == nil {
 		l.raw, err = l.poll.SyscallConn()
@@ -206,7 +208,7 @@ func (p *pass) end() {
 		p.same = p.same[:0]
 	}
 	if len(p.reads) > 0 {
-		p.loop.read(p.reads)
+		p.loop.read(p.reads, p.now)
 	}
 	clear(p.writes)
 	clear(p.reads)

@@ -1,7 +1,10 @@
 package server
 
 import (
+	"time"
+
 	"raftkv/kv/command"
+	"raftkv/kv/gather"
 	"raftkv/kv/group"
 	"raftkv/kv/store"
 )
@@ -13,26 +16,49 @@ type readers struct {
 	loop    *loop
 	group   Group
 	waiting []*conn
+	company *gather.Gather // used by run alone
+	need    int            // how many must wait before enough tells so; 0: run does not wait
+	enough  chan struct{}  // capacity 1
 }
+
+// company says for whom a read index waits: not for all, since with all of them in it the
+// leader has nobody to serve while it is asked for.
+var company = gather.Rule{Prompt: 4, Patience: 4, Share: 0.75, Most: 128}
 
 // atOnce is how many connections read under one lock of the state: entries that are to
 // be applied wait for it.
 const atOnce = 64
 
-// read takes over connections whose turns only read.
-func (l *loop) read(conns []*conn) {
+// read takes over connections whose turns only read, and which came at now.
+func (l *loop) read(conns []*conn, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range conns {
 		g := c.turn.runs[0].group
 		r := l.reads[g]
 		if r == nil {
-			r = &readers{loop: l, group: g}
+			r = &readers{loop: l, group: g, company: l.takeCompany(g), enough: make(chan struct{}, 1)}
 			l.reads[g] = r
 			l.server.wait.Go(r.run)
 		}
+		c.loop.came = now
 		r.waiting = append(r.waiting, c)
+		if r.need > 0 && len(r.waiting) >= r.need {
+			r.need = 0
+			r.enough <- struct{}{}
+		}
 	}
+}
+
+// takeCompany hands out what earlier readers of a group have learned; l.mu must be held.
+// It outlasts a replica, and so goes by the group's number.
+func (l *loop) takeCompany(g Group) *gather.Gather {
+	known := l.company[g.ID()]
+	if known == nil {
+		return gather.New(company)
+	}
+	delete(l.company, g.ID())
+	return known
 }
 
 // run serves those who wait, until nobody does.
@@ -41,11 +67,54 @@ func (r *readers) run() {
 	var all []*conn
 	for {
 		clear(all)
+		r.await()
 		if all = r.take(all[:0]); len(all) == 0 {
 			return
 		}
+		start, prompt := time.Now(), 0
+		for _, c := range all {
+			if r.company.Prompt(c.loop.answered, c.loop.came) {
+				prompt++
+			}
+		}
 		r.serve(all, p)
+		r.company.Finished(prompt, r.count(), time.Since(start))
 	}
+}
+
+// await waits for those who should read together with those who wait already.
+func (r *readers) await() {
+	mu := &r.loop.mu
+	mu.Lock()
+	want, limit := r.company.Next(len(r.waiting))
+	r.need = want
+	mu.Unlock()
+	if want == 0 {
+		return
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-r.enough:
+		r.company.Gathered(true)
+		return
+	case <-timer.C:
+	}
+	mu.Lock()
+	late := r.need == 0 // enough came at the last moment
+	r.need = 0
+	mu.Unlock()
+	if late {
+		<-r.enough
+	}
+	r.company.Gathered(late)
+}
+
+// count returns how many wait.
+func (r *readers) count() int {
+	r.loop.mu.Lock()
+	defer r.loop.mu.Unlock()
+	return len(r.waiting)
 }
 
 // take returns those who wait, and has spare for those who come. If nobody waits, r is
@@ -57,6 +126,7 @@ func (r *readers) take(spare []*conn) []*conn {
 	r.waiting = spare
 	if len(all) == 0 {
 		delete(r.loop.reads, r.group)
+		r.loop.company[r.group.ID()] = r.company
 	}
 	return all
 }
@@ -65,7 +135,7 @@ func (r *readers) serve(all []*conn, p *pass) {
 	server := r.loop.server
 	// A group answers in bounded time.
 	err := r.group.ReadIndex(server.ctx, group.Linearizable)
-	now := server.opts.Now().UnixMilli()
+	clock := server.opts.Now().UnixMilli()
 	p.begin()
 	for len(all) > 0 {
 		some := all[:min(len(all), atOnce)]
@@ -76,14 +146,16 @@ func (r *readers) serve(all []*conn, p *pass) {
 			}
 		} else {
 			r.group.View(func(st *store.Store) {
-				x := &command.Ctx{Store: st, Now: now}
+				x := &command.Ctx{Store: st, Now: clock}
 				for _, c := range some {
 					c.turn.runs[0].readFrom(x)
 				}
 			})
 		}
+		now := time.Now()
 		for _, c := range some {
-			c.conclude(p)
+			c.loop.answered = now
+			c.conclude(p) // it is somebody else's then
 		}
 	}
 	p.end()
