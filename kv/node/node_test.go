@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,6 +244,50 @@ func TestNodesJoinAndReplicasMove(t *testing.T) {
 	}
 	if got := c.do(n1, "GET", "a"); got != "2" {
 		t.Errorf("a is %q", got)
+	}
+}
+
+// Who joins at the very moment that the first node begins to lead does not come before
+// it in the map: the replica that the node began with would be one too many there.
+func TestJoinBeforeTheFounder(t *testing.T) {
+	for range 4 { // it takes some luck to come between
+		joinBeforeTheFounder(t)
+	}
+}
+
+func joinBeforeTheFounder(t *testing.T) {
+	c := newNodes(t)
+	n := c.start(1, t.TempDir())
+	began := string(n.group(shard.Controller).Replica())
+	joiner := shard.Node{ID: "n2", Redis: c.addr(0, 2), HTTP: c.addr(1, 2), Peer: c.addr(2, 2), Incarnation: "x"}
+	var asking sync.WaitGroup
+	for range 16 {
+		asking.Go(func() {
+			deadline := time.Now().Add(10 * time.Second)
+			for {
+				_, err := n.admit(t.Context(), placeRequest{Node: joiner})
+				if err == nil {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	controllers := n.shardMap().Group(shard.Controller)
+	if controllers == nil {
+		t.Fatal("the node has lost its map")
+	}
+	replicas := controllers.Replicas
+	at := slices.IndexFunc(replicas, func(r shard.Replica) bool { return r.Node == "n1" })
+	if at < 0 || replicas[at].ID != began || len(replicas) != 2 {
+		t.Fatalf("the node began with replica %s, the map has %v", began, replicas)
 	}
 }
 

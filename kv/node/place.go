@@ -208,6 +208,14 @@ func (n *Node) admit(ctx context.Context, request placeRequest) ([]byte, error) 
 // its replica of group 0.
 func (n *Node) giveReplica(ctx context.Context, g *group.Group, request placeRequest) (string, error) {
 	m, info := g.State().Map(), request.Node
+	if m.Group(shard.Controller) == nil && info.ID != n.config.ID {
+		// The replica that the cluster begins with is named as the first change of the
+		// map names it, which must be this node's record.
+		if _, err := n.changeMap(ctx, controller.PutNode(n.info())); err != nil {
+			return "", err
+		}
+		m = g.State().Map()
+	}
 	if err := n.refuseTwin(ctx, m, info); err != nil {
 		return "", err
 	}
