@@ -23,9 +23,9 @@ const (
 	maxQueued     = 1 << 17
 )
 
-// writes says for whom an entry waits: all who are likely to come, since an entry costs
+// writeRule says for whom an entry waits: all who are likely to come, since an entry costs
 // three nodes about as much as thirty of its commands.
-var writes = gather.Rule{Prompt: 2, Patience: 3, Share: 1, Most: 256}
+var writeRule = gather.Rule{Prompt: 2, Patience: 3, Share: 1, Most: 256}
 
 // proposer turns the proposals of all connections into raft entries. All that
 // wait become ONE entry, and one entry is in flight at a time: while it is on
@@ -130,7 +130,7 @@ func (q *proposer) take(batch []*Proposal) []*Proposal {
 func (q *proposer) run() {
 	defer close(q.done)
 	var batch []*Proposal
-	company := gather.New(writes)
+	company := gather.New(writeRule)
 	for {
 		select {
 		case <-q.signal:

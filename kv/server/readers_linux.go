@@ -21,9 +21,9 @@ type readers struct {
 	enough  chan struct{}  // capacity 1
 }
 
-// company says for whom a read index waits: not for all, since with all of them in it the
+// readRule says for whom a read index waits: not for all, since with all of them in it the
 // leader has nobody to serve while it is asked for.
-var company = gather.Rule{Prompt: 4, Patience: 4, Share: 0.75, Most: 128}
+var readRule = gather.Rule{Prompt: 4, Patience: 4, Share: 0.75, Most: 128}
 
 // atOnce is how many connections read under one lock of the state: entries that are to
 // be applied wait for it.
@@ -55,7 +55,7 @@ func (l *loop) read(conns []*conn, now time.Time) {
 func (l *loop) takeCompany(g Group) *gather.Gather {
 	known := l.company[g.ID()]
 	if known == nil {
-		return gather.New(company)
+		return gather.New(readRule)
 	}
 	delete(l.company, g.ID())
 	return known

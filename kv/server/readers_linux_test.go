@@ -10,7 +10,7 @@ import (
 // waitingReaders returns readers of whom one waits, and three shall before they read.
 func waitingReaders() *readers {
 	l := &loop{reads: make(map[Group]*readers), company: make(map[uint32]*gather.Gather)}
-	r := &readers{loop: l, company: gather.New(company), enough: make(chan struct{}, 1)}
+	r := &readers{loop: l, company: gather.New(readRule), enough: make(chan struct{}, 1)}
 	l.reads[nil] = r
 	l.read(readingConn(), time.Now())
 	r.company.Finished(4, 0, 8*time.Millisecond)
