@@ -14,8 +14,8 @@ type looped struct {
 	state    atomic.Int32
 	ended    atomic.Bool // the other side sends no more, or all is broken
 	more     bool        // the socket may hold more than was read
-	came     time.Time   // with what it reads, to readers
-	answered time.Time   // by them, the last time
+	came     time.Time   // when it last joined readers
+	answered time.Time   // when readers last answered it
 }
 
 // States of a connection. Whoever makes an idle one busy runs its turn, and nobody else

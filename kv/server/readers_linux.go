@@ -101,7 +101,7 @@ func (r *readers) await() {
 	case <-timer.C:
 	}
 	mu.Lock()
-	late := r.need == 0 // enough came at the last moment
+	late := r.need == 0 // enough came after the time was up, and have told so
 	r.need = 0
 	mu.Unlock()
 	if late {
