@@ -47,6 +47,12 @@ type Order struct {
 	Age   time.Duration `json:"age_ns,omitempty"` // how long others have had it
 }
 
+// Recovery tells another node that a fault was healed. It is JSON between nodes.
+type Recovery struct {
+	ID  string        `json:"id"`     // empty: all that had begun before
+	Age time.Duration `json:"age_ns"` // how long ago
+}
+
 // Event is the start or the end of a fault on a node.
 type Event struct {
 	Start  bool
@@ -217,6 +223,28 @@ func (s *Set) Heal(id string) []string {
 		}
 	}
 	return healed
+}
+
+// Healed lists what was healed of late, for a node that starts: it could not be told.
+func (s *Set) Healed() []Recovery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Recovery{}
+	for id, at := range s.healed {
+		out = append(out, Recovery{id, time.Since(at)})
+	}
+	return out
+}
+
+// LearnHealed remembers what another node has healed.
+func (s *Set) LearnHealed(list []Recovery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range list {
+		if at := time.Now().Add(-r.Age); at.After(s.healed[r.ID]) {
+			s.healed[r.ID] = at
+		}
+	}
 }
 
 // end ends a fault, and tells whether there was one.

@@ -137,6 +137,12 @@ func TestHealedFaultsStayHealed(t *testing.T) {
 	if _, err := s.Start(Order{ID: "b", Fault: "cut n1 n2", Age: time.Since(began)}); err != nil || len(s.List()) != 0 {
 		t.Errorf("healed with all, and told after that: %+v, %v", s.List(), err)
 	}
+	late, _, _ := newSet(t) // it could not be told
+	late.LearnHealed(s.Healed())
+	start(t, late, "a", "cut n1 n2")
+	if _, err := late.Start(Order{ID: "b", Fault: "cut n1 n2", Age: time.Since(began)}); err != nil || len(late.List()) != 0 {
+		t.Errorf("healed elsewhere before, and told after that: %+v, %v", late.List(), err)
+	}
 	start(t, s, "c", "cut n1 n2")
 	if left := s.List(); len(left) != 1 {
 		t.Errorf("a fault that began later: %+v", left)

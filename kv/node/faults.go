@@ -106,6 +106,9 @@ func (n *Node) Fault(ctx context.Context, line string, noted bool) (out kv.Fault
 		f.Seed = 1 + rand.Uint64N(1_000_000)
 	}
 	m := n.shardMap()
+	if m.Node(n.config.ID) == nil {
+		return out, refused("%v", errStarting)
+	}
 	world := fault.World{Leader: n.leaderOf}
 	for _, info := range m.Nodes {
 		world.Nodes = append(world.Nodes, info.ID)
@@ -162,6 +165,7 @@ func (n *Node) Heal(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.faults.Heal(id) // first of all: a node that starts meanwhile asks, or is told
 	n.controlAll(ctx, callHeal, []byte(id))
 	healed := []string{}
 	for _, st := range known {
@@ -198,25 +202,22 @@ type controlAnswer struct {
 }
 
 // controlAll calls all nodes, this one included, on connections that no fault
-// touches.
+// touches. The map alone would not do: a node that has just started has none yet.
 func (n *Node) controlAll(ctx context.Context, method uint8, payload []byte) []controlAnswer {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	nodes := n.shardMap().Nodes
-	out := make([]controlAnswer, len(nodes))
+	peers := n.knownPeers()
+	out := make([]controlAnswer, len(peers), len(peers)+1)
 	var asking sync.WaitGroup
-	for i, info := range nodes {
+	for i, peer := range peers {
 		asking.Go(func() {
-			out[i].node = info.ID
-			if info.ID == n.config.ID {
-				out[i].answer, out[i].err = n.serveFaultCall(method, payload)
-				return
-			}
-			out[i].answer, out[i].err = n.transport.Control(ctx, info.Peer, method, payload)
+			out[i].node = n.nodeAt(peer)
+			out[i].answer, out[i].err = n.transport.Control(ctx, peer, method, payload)
 		})
 	}
+	answer, err := n.serveFaultCall(method, payload)
 	asking.Wait()
-	return out
+	return append(out, controlAnswer{n.config.ID, answer, err})
 }
 
 // serveFaultCall answers another node about the faults here.
@@ -230,7 +231,7 @@ func (n *Node) serveFaultCall(method uint8, payload []byte) ([]byte, error) {
 	case callFaults:
 		return json.Marshal(n.faults.List())
 	case callLasting:
-		return json.Marshal(lasting{Node: n.config.ID, Orders: n.faults.Lasting()})
+		return json.Marshal(lasting{Node: n.config.ID, Orders: n.faults.Lasting(), Healed: n.faults.Healed()})
 	}
 	var order fault.Order
 	if err := json.Unmarshal(payload, &order); err != nil {
@@ -242,20 +243,23 @@ func (n *Node) serveFaultCall(method uint8, payload []byte) ([]byte, error) {
 
 // lasting is a node's answer to callLasting.
 type lasting struct {
-	Node   string        `json:"node"`
-	Orders []fault.Order `json:"orders"`
+	Node   string           `json:"node"`
+	Orders []fault.Order    `json:"orders"`
+	Healed []fault.Recovery `json:"healed"`
 }
 
 // learnFaults asks the others for the faults that this node has had before it ended:
 // a link that is cut stays so when a process at its end starts again.
+//
+// A fault may be healed meanwhile. Who heals it has remembered that before it told
+// others, and this node could be told before it asks: so it hears of it in one way or
+// the other, and begins nothing before all have answered.
 func (n *Node) learnFaults(ctx context.Context) {
 	if n.faults == nil {
 		return
 	}
+	var orders []fault.Order
 	for _, peer := range n.knownPeers() {
-		if peer == n.config.Peer {
-			continue
-		}
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		answer, err := n.transport.Control(ctx, peer, callLasting, nil)
 		cancel()
@@ -264,10 +268,12 @@ func (n *Node) learnFaults(ctx context.Context) {
 			continue
 		}
 		n.peerNames.Store(peer, has.Node)
-		for _, order := range has.Orders {
-			if _, err := n.faults.Start(order); err != nil {
-				n.log.Warn("a fault that others have could not begin", "topic", "fault", "fault", order.Fault, "error", err)
-			}
+		n.faults.LearnHealed(has.Healed)
+		orders = append(orders, has.Orders...)
+	}
+	for _, order := range orders {
+		if _, err := n.faults.Start(order); err != nil {
+			n.log.Warn("a fault that others have could not begin", "topic", "fault", "fault", order.Fault, "error", err)
 		}
 	}
 }

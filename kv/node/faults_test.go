@@ -10,6 +10,7 @@ import (
 
 	"raftkv/kv"
 	"raftkv/kv/group"
+	"raftkv/shard"
 	"raftkv/tests/cluster"
 )
 
@@ -85,6 +86,43 @@ func TestFaultOrders(t *testing.T) {
 		if lines, err := r.Order(ctx, strings.Fields(step.words)); err != nil || !strings.Contains(fmt.Sprint(lines), step.says) {
 			t.Errorf("RAFTKV.FAULT %s: %q, %v", step.words, lines, err)
 		}
+	}
+}
+
+// A node that has just started has no map of the cluster yet, only addresses of peers.
+// Whoever asks it to heal means all nodes.
+func TestNodeWithoutMapHealsAll(t *testing.T) {
+	c := newNodes(t)
+	c.edit = func(config *Config) { config.Faults = true }
+	n1, n2 := c.open(1, t.TempDir()), c.open(2, t.TempDir())
+	cluster.Eventually(t, "two voters of group 0", func() error {
+		if m := n1.shardMap().Group(shard.Controller); len(m.Replicas) != 2 || !m.Replicas[1].Voter {
+			return fmt.Errorf("there are %+v", m.Replicas)
+		}
+		return nil
+	})
+	if err := n2.Close(); err != nil { // nobody can record another node from now on
+		t.Fatal(err)
+	}
+	delete(c.all, n2.ID())
+	if _, err := n1.Fault(t.Context(), "drop 1%", false); err != nil {
+		t.Fatal(err)
+	}
+	n3 := c.start(3, t.TempDir())
+	cluster.Eventually(t, "a fault that is known to the new node", func() error {
+		if len(n3.faults.List()) == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	if _, err := n3.Fault(t.Context(), "drop 2%", false); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("a fault by a node that does not know the cluster: %v", err)
+	}
+	if healed, err := n3.Heal(t.Context(), ""); err != nil || len(healed) != 1 {
+		t.Errorf("healed %q, %v", healed, err)
+	}
+	if left := append(n1.faults.List(), n3.faults.List()...); len(left) != 0 {
+		t.Errorf("there are still %+v", left)
 	}
 }
 

@@ -79,9 +79,11 @@ func (l *link) live() *clientConn {
 	return nil
 }
 
-// get returns a live connection. All who wait share one dial.
+// get returns a live connection. All who wait share one dial. A dial that has failed
+// stands for a moment for those who come next, but for control: that must get through to
+// a node which starts just now.
 func (l *link) get(ctx context.Context) (*clientConn, error) {
-	for {
+	for tried := false; ; tried = true {
 		l.mu.Lock()
 		switch {
 		case l.closed || l.t.ctx.Err() != nil:
@@ -90,7 +92,7 @@ func (l *link) get(ctx context.Context) (*clientConn, error) {
 		case l.conn != nil && l.conn.alive():
 			defer l.mu.Unlock()
 			return l.conn, nil
-		case l.err != nil && time.Since(l.failed) < redial:
+		case l.err != nil && time.Since(l.failed) < redial && (tried || !l.control):
 			defer l.mu.Unlock()
 			return nil, l.err
 		}

@@ -237,6 +237,21 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// A node that has just begun to listen is controlled at once, though it did not answer a
+// moment ago.
+func TestControlTriesAgain(t *testing.T) {
+	a, gone := listen(t, "c", nil), listen(t, "c", nil)
+	addr := gone.Addr()
+	gone.Close()
+	if _, err := a.Control(t.Context(), addr, 1, nil); err == nil {
+		t.Fatal("nobody has answered")
+	}
+	listenAt(t, addr, "c", func(context.Context, uint8, []byte) ([]byte, error) { return []byte("here"), nil })
+	if answer, err := a.Control(t.Context(), addr, 1, nil); string(answer) != "here" {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
 // An append to a node that is away waits for it: raft would back off for up to
 // 10 s after failures, and the node would hear nothing for as long.
 func TestAppendWaitsForThePeer(t *testing.T) {
