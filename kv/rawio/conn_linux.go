@@ -29,19 +29,19 @@ func Conn(nc net.Conn) net.Conn {
 	c := &conn{Conn: nc, raw: raw}
 	// Made once: closures made for each call would be garbage.
 	c.reader.call = func(fd uintptr) bool {
-		c.reader.n, c.reader.errno = Read(int(fd), c.reader.b)
+		c.reader.n, c.reader.errno = Receive(int(fd), c.reader.b)
 		return c.reader.errno != unix.EAGAIN
 	}
 	c.request = func(fd uintptr) bool {
 		if len(c.out) == 0 {
 			return c.reader.call(fd)
 		}
-		n, errno := Write(int(fd), c.out)
+		n, errno := Send(int(fd), c.out)
 		c.out, c.reader.errno = c.out[n:], errno
 		return errno != 0 // or else wait for the answer: it cannot have been there before
 	}
 	c.writer.call = func(fd uintptr) bool {
-		n, errno := Write(int(fd), c.writer.b[c.writer.n:])
+		n, errno := Send(int(fd), c.writer.b[c.writer.n:])
 		c.writer.n, c.writer.errno = c.writer.n+n, errno
 		return errno != unix.EAGAIN
 	}

@@ -16,7 +16,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read reads from a socket in non-blocking mode. EAGAIN: there is nothing.
+// Receive reads from a socket in non-blocking mode. EAGAIN: there is nothing. Read does
+// the same, at a higher price: the kernel takes the way that files go.
+func Receive(fd int, b []byte) (int, unix.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	for {
+		n, errno := receive(fd, b)
+		if errno != unix.EINTR {
+			return n, errno
+		}
+	}
+}
+
+// Send writes what there is room for, to a socket in non-blocking mode. EAGAIN: that
+// was not all.
+func Send(fd int, b []byte) (sent int, errno unix.Errno) {
+	for sent < len(b) {
+		n, errno := send(fd, b[sent:])
+		if errno != 0 && errno != unix.EINTR {
+			return sent, errno
+		}
+		sent += n
+	}
+	return sent, 0
+}
+
+// Read reads from a file that never blocks. EAGAIN: there is nothing.
 func Read(fd int, b []byte) (int, unix.Errno) {
 	if len(b) == 0 {
 		return 0, 0
@@ -29,8 +56,8 @@ func Read(fd int, b []byte) (int, unix.Errno) {
 	}
 }
 
-// Write writes what there is room for, to a socket in non-blocking mode. EAGAIN: that
-// was not all.
+// Write writes what there is room for, to a file that never blocks. EAGAIN: that was not
+// all.
 func Write(fd int, b []byte) (sent int, errno unix.Errno) {
 	for sent < len(b) {
 		n, errno := write(fd, b[sent:])

@@ -2,8 +2,14 @@ package server
 
 import (
 	"errors"
+	"io"
+	"os"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"raftkv/kv/rawio"
 )
 
 // looped is what a connection has that is served by a loop.
@@ -112,42 +118,44 @@ func (c *conn) advance(p *pass) {
 }
 
 // receive reads what is in the socket, as far as the buffer has room.
-func (c *conn) receive() error {
+func (c *conn) receive() error { return c.received(rawio.Receive(c.loop.socket.fd, c.room())) }
+
+// room makes and returns the room for what is received next.
+func (c *conn) room() []byte {
 	c.makeRoom()
-	space := c.in[len(c.in):cap(c.in)]
-	n, err := c.loop.socket.receive(space)
-	c.in = c.in[:len(c.in)+n]
-	c.server.Stats.BytesIn.Add(uint64(n))
-	c.loop.more = n == len(space)
-	if err == errNotNow {
-		c.loop.ended.Store(false) // an event that was no end, or the end tells again
-		return nil
-	}
-	return err
+	return c.in[len(c.in):cap(c.in)]
 }
 
-// conclude answers a turn that has been executed, and goes on.
-func (c *conn) conclude(p *pass) {
-	if !c.turn.answer() {
-		c.goOn(func() bool { c.turn.answer(); return c.flush() == nil && !c.ending() })
-		return
+// received takes what was read from the socket into room.
+func (c *conn) received(n int, errno unix.Errno) error {
+	c.loop.more = n == cap(c.in)-len(c.in)
+	c.in = c.in[:len(c.in)+n]
+	c.server.Stats.BytesIn.Add(uint64(n))
+	switch {
+	case errno == unix.EAGAIN:
+		c.loop.ended.Store(false) // an event that was no end, or the end tells again
+		return nil
+	case errno != 0:
+		return os.NewSyscallError("read", errno)
+	case n == 0:
+		return io.EOF
 	}
-	if c.deliver() {
-		c.advance(p)
-	}
+	return nil
 }
 
 // deliver sends the replies. False: c is somebody else's now, or has ended.
-func (c *conn) deliver() bool {
-	n, err := c.loop.socket.send(c.out)
-	if err == errNotNow {
+func (c *conn) deliver() bool { return c.delivered(rawio.Send(c.loop.socket.fd, c.out)) }
+
+// delivered is deliver after so much has been sent.
+func (c *conn) delivered(n int, errno unix.Errno) bool {
+	if errno == unix.EAGAIN {
 		c.server.Stats.BytesOut.Add(uint64(n))
 		c.out = c.out[:copy(c.out, c.out[n:])]
 		c.goOn(func() bool { return c.flush() == nil && !c.ending() })
 		return false
 	}
 	c.sent(n)
-	if err != nil || c.ending() {
+	if errno != 0 || c.ending() {
 		c.end()
 		return false
 	}

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"raftkv/kv/gather"
-	"raftkv/kv/group"
 	"raftkv/kv/rawio"
 )
 
@@ -27,10 +26,11 @@ type loops []*loop
 // The kernel's set of sockets (epoll) is itself something that Go's runtime can wait
 // for, so that a loop that waits takes no thread.
 type loop struct {
-	server *Server
-	poll   *os.File
-	fd     int
-	raw    syscall.RawConn
+	server  *Server
+	poll    *os.File
+	fd      int
+	raw     syscall.RawConn
+	sockets *rawio.Exchanger // reads and writes many at once
 
 	mu         sync.Mutex
 	conns      map[uint64]*conn
@@ -38,6 +38,7 @@ type loop struct {
 	company    map[uint32]*gather.Gather // of groups without readers
 	written    []*conn                   // whose proposals have come back
 	concluding bool
+	answers    *pass // of the one who concludes
 }
 
 // maxEvents is how many sockets are served before the loop looks again.
@@ -75,6 +76,7 @@ func newLoop(s *Server) (*loop, error) {
 		l.poll.Close()
 		return nil, err
 	}
+	l.answers, l.sockets = &pass{loop: l}, rawio.NewExchanger()
 	return l, nil
 }
 
@@ -108,6 +110,7 @@ func (s *Server) adopt(c *conn) bool {
 // run serves what comes until the server has closed and the last connection has gone.
 func (l *loop) run() {
 	defer l.poll.Close()
+	defer l.sockets.Close()
 	defer context.AfterFunc(l.server.ctx, l.nudge)()
 	events := make([]unix.EpollEvent, maxEvents)
 	pass := &pass{loop: l}
@@ -116,8 +119,11 @@ func (l *loop) run() {
 			n = rawio.Poll(l.fd, events)
 			pass.begin()
 			for i := range events[:n] {
-				l.handle(&events[i], pass)
+				if c := l.woken(&events[i]); c != nil {
+					pass.conns = append(pass.conns, c)
+				}
 			}
+			pass.receive()
 			pass.end()
 		}
 		return false // go on waiting: what comes from now on is an edge
@@ -137,13 +143,15 @@ func (l *loop) over() bool {
 	return len(l.conns) == 0 && l.server.ctx.Err() != nil
 }
 
-func (l *loop) handle(e *unix.EpollEvent, p *pass) {
+// woken returns the connection of an event if something may have come on it and nobody
+// runs its turn: that is for the caller to do. Else nil.
+func (l *loop) woken(e *unix.EpollEvent) *conn {
 	id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
 	l.mu.Lock()
 	c := l.conns[id]
 	l.mu.Unlock()
 	if c == nil {
-		return
+		return nil
 	}
 	const ended = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	if e.Events&(unix.EPOLLOUT|ended) != 0 {
@@ -153,9 +161,9 @@ func (l *loop) handle(e *unix.EpollEvent, p *pass) {
 		c.loop.ended.Store(true)
 	}
 	if e.Events&(unix.EPOLLIN|ended) != 0 && c.wake() {
-		c.loop.more = true
-		c.advance(p)
+		return c
 	}
+	return nil
 }
 
 // forget takes c out of the loop's hands.
@@ -166,53 +174,6 @@ func (l *loop) forget(c *conn) {
 	if len(l.conns) == 0 && l.server.ctx.Err() != nil {
 		l.nudge()
 	}
-}
-
-// pass is what one look at many connections has brought together. It belongs to one
-// goroutine.
-type pass struct {
-	loop   *loop
-	now    time.Time
-	reads  []*conn
-	writes []*conn
-	same   []*group.Proposal
-}
-
-func (p *pass) begin() { p.now = time.Now() }
-
-// add notes a connection with a turn that waits for a group.
-func (p *pass) add(c *conn) {
-	r := c.turn.runs[0]
-	if len(r.proposal.Ends) == 0 {
-		p.reads = append(p.reads, c)
-		return
-	}
-	r.proposal.Finished = c.loop.written
-	p.writes = append(p.writes, c)
-}
-
-// end hands all turns to their groups.
-func (p *pass) end() {
-	for all := p.writes; len(all) > 0; {
-		g, others := all[0].turn.runs[0].group, all[:0]
-		for _, c := range all {
-			if r := c.turn.runs[0]; r.group == g {
-				p.same = append(p.same, r.proposal)
-			} else {
-				others = append(others, c)
-			}
-		}
-		all = others
-		g.Propose(p.same...)
-		clear(p.same)
-		p.same = p.same[:0]
-	}
-	if len(p.reads) > 0 {
-		p.loop.read(p.reads, p.now)
-	}
-	clear(p.writes)
-	clear(p.reads)
-	p.writes, p.reads = p.writes[:0], p.reads[:0]
 }
 
 // wroteBack is told that c's proposal has come back.
@@ -229,7 +190,7 @@ func (l *loop) wroteBack(c *conn) {
 
 // conclude answers those whose proposals have come back, until none has.
 func (l *loop) conclude() {
-	p := &pass{loop: l}
+	p := l.answers
 	var all []*conn
 	for {
 		l.mu.Lock()
@@ -240,9 +201,7 @@ func (l *loop) conclude() {
 			return
 		}
 		p.begin()
-		for _, c := range all {
-			c.conclude(p)
-		}
+		p.conclude(all)
 		p.end()
 		clear(all)
 	}

@@ -155,8 +155,8 @@ func (r *readers) serve(all []*conn, p *pass) {
 		now := time.Now()
 		for _, c := range some {
 			c.loop.answered = now
-			c.conclude(p) // it is somebody else's then
 		}
+		p.conclude(some) // they are somebody else's then
 	}
 	p.end()
 }

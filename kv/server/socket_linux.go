@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -30,9 +29,6 @@ type socket struct {
 
 var _ net.Conn = (*socket)(nil)
 
-// errNotNow says that the kernel has no data, or no room, at this moment.
-var errNotNow = errors.New("the socket is not ready")
-
 // takeOver makes a socket of nc, which is closed. It fails if nc has no file
 // descriptor, and leaves nc as it was.
 func takeOver(nc net.Conn) (*socket, error) {
@@ -53,42 +49,20 @@ func takeOver(nc net.Conn) (*socket, error) {
 	return s, nc.Close() // the runtime watches its own descriptor no more
 }
 
-// receive reads what has come. errNotNow: nothing; io.EOF: nothing more will.
-func (s *socket) receive(b []byte) (int, error) {
-	n, errno := rawio.Read(s.fd, b)
-	switch {
-	case errno == unix.EAGAIN:
-		return 0, errNotNow
-	case errno != 0:
-		return 0, os.NewSyscallError("read", errno)
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// send writes as much of b as there is room for, and returns errNotNow if that is not
-// all.
-func (s *socket) send(b []byte) (int, error) {
-	n, errno := rawio.Write(s.fd, b)
-	switch errno {
-	case 0:
-		return n, nil
-	case unix.EAGAIN:
-		return n, errNotNow
-	}
-	return n, os.NewSyscallError("write", errno)
-}
-
 // Write writes all of b, and waits for room until the deadline.
 func (s *socket) Write(b []byte) (sent int, err error) {
 	for {
-		n, err := s.send(b[sent:])
-		if sent += n; err != errNotNow {
-			return sent, err
-		}
-		if err := s.room(); err != nil {
-			return sent, err
+		n, errno := rawio.Send(s.fd, b[sent:])
+		sent += n
+		switch errno {
+		case 0:
+			return sent, nil
+		case unix.EAGAIN:
+			if err := s.room(); err != nil {
+				return sent, err
+			}
+		default:
+			return sent, os.NewSyscallError("write", errno)
 		}
 	}
 }
