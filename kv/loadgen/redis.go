@@ -42,9 +42,13 @@ func Redis(addrs []string, opts RedisOptions) *RedisTarget {
 
 // Dial connects a client to every node that serves slots.
 func (t *RedisTarget) Dial(ctx context.Context, client int) (Conn, error) {
+	return t.dial(ctx, client, nil)
+}
+
+func (t *RedisTarget) dial(ctx context.Context, client int, h *hub) (Conn, error) {
 	known := t.routes.Load()
 	if known != nil {
-		if c, err := t.connect(ctx, known, client); err == nil {
+		if c, err := t.connect(ctx, known, client, h); err == nil {
 			return c, nil
 		}
 	}
@@ -52,11 +56,11 @@ func (t *RedisTarget) Dial(ctx context.Context, client int) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.connect(ctx, fresh, client)
+	return t.connect(ctx, fresh, client, h)
 }
 
-func (t *RedisTarget) connect(ctx context.Context, r *routes, client int) (Conn, error) {
-	c := &redisConn{target: t, client: client}
+func (t *RedisTarget) connect(ctx context.Context, r *routes, client int, h *hub) (Conn, error) {
+	c := &redisConn{target: t, client: client, hub: h}
 	addrs := r.addrs
 	if r.owner == nil {
 		addrs = []string{r.addr(0, client)}

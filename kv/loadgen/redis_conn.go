@@ -21,6 +21,7 @@ const (
 type redisConn struct {
 	target *RedisTarget
 	client int
+	hub    *hub // serves the sockets; nil: this client does
 
 	watched context.Context // whose end interrupts the sockets
 	unwatch func() bool
@@ -45,7 +46,7 @@ func (c *redisConn) socket(ctx context.Context, addr string) (*socket, error) {
 			return s, nil
 		}
 	}
-	s, err := c.target.dialSocket(ctx, addr)
+	s, err := c.target.dialSocket(ctx, addr, c.hub)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ const askTimeout = time.Second
 func (t *RedisTarget) ask(ctx context.Context, addr string) (*routes, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	s, err := t.dialSocket(ctx, addr)
+	s, err := t.dialSocket(ctx, addr, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type socket struct {
 	deadline time.Time
 }
 
-func (t *RedisTarget) dialSocket(ctx context.Context, addr string) (*socket, error) {
+func (t *RedisTarget) dialSocket(ctx context.Context, addr string, h *hub) (*socket, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	var d net.Dialer
@@ -39,7 +39,12 @@ func (t *RedisTarget) dialSocket(ctx context.Context, addr string) (*socket, err
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{addr: addr, nc: rawio.Conn(nc)}
+	s := &socket{addr: addr}
+	if h == nil {
+		s.nc = rawio.Conn(nc)
+	} else if s.nc, err = h.adopt(nc); err != nil {
+		return nil, err
+	}
 	s.r = bufio.NewReaderSize(s, readBuffer)
 	if t.opts.Password == "" {
 		return s, nil

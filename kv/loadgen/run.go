@@ -21,6 +21,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
+	if t, ok := c.Target.(interface{ together(int) (Target, func()) }); ok {
+		target, end := t.together(c.Clients)
+		defer end()
+		c.Target = target
+	}
 	clients, err := connect(ctx, &c)
 	defer func() {
 		for _, cl := range clients {

@@ -82,8 +82,8 @@ func WriteAt(fd int, b []byte, at int64) (written int, errno unix.Errno) {
 	return written, 0
 }
 
-// Poll returns how many sockets of the epoll set fd have something now; 0 if none has.
-func Poll(fd int, events []unix.EpollEvent) int {
+// poll returns how many sockets of the epoll set fd have something now; 0 if none has.
+func poll(fd int, events []unix.EpollEvent) int {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
 		return 0

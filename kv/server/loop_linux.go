@@ -2,13 +2,8 @@ package server
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"sync"
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"raftkv/kv/gather"
 	"raftkv/kv/rawio"
@@ -22,14 +17,9 @@ type loops []*loop
 // of their commands. A goroutine for each connection would be woken for each, and ask
 // the kernel twice for each command, the second time in vain. Redis and its like work
 // in this way; here nothing that waits may be done by a loop, see conn.inline.
-//
-// The kernel's set of sockets (epoll) is itself something that Go's runtime can wait
-// for, so that a loop that waits takes no thread.
 type loop struct {
 	server  *Server
-	poll    *os.File
-	fd      int
-	raw     syscall.RawConn
+	poller  *rawio.Poller
 	sockets *rawio.Exchanger // reads and writes many at once
 
 	mu         sync.Mutex
@@ -59,24 +49,15 @@ func (s *Server) startLoops() {
 }
 
 func newLoop(s *Server) (*loop, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	poller, err := rawio.NewPoller()
 	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	l := &loop{server: s, poll: os.NewFile(uintptr(fd), "epoll"), fd: fd, conns: make(map[uint64]*conn), reads: make(map[Group]*readers), company: make(map[uint32]*gather.Gather)}
-	// That fails where the runtime cannot wait for it: some kernels have no epoll of epolls.
-	if err = l.poll.SetReadDeadline(time.Time{}); err == nil {
-		l.raw, err = l.poll.SyscallConn()
-	}
-	if err != nil {
-		l.poll.Close()
 		return nil, err
 	}
-	l.answers, l.sockets = &pass{loop: l}, rawio.NewExchanger()
+	l := &loop{
+		server: s, poller: poller, sockets: rawio.NewExchanger(),
+		conns: make(map[uint64]*conn), reads: make(map[Group]*readers), company: make(map[uint32]*gather.Gather),
+	}
+	l.answers = &pass{loop: l}
 	return l, nil
 }
 
@@ -97,10 +78,8 @@ func (s *Server) adopt(c *conn) bool {
 	l.mu.Lock()
 	l.conns[c.id] = c
 	l.mu.Unlock()
-	// Edges, not levels: a socket whose turn lasts is not told of again and again.
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(c.id), Pad: int32(c.id >> 32)}
-	if err := unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, sock.fd, &event); err != nil {
-		s.opts.Logger.Warn("a client could not be accepted", "topic", "server", "error", os.NewSyscallError("epoll_ctl", err))
+	if err := l.poller.Add(sock.fd, c.id); err != nil {
+		s.opts.Logger.Warn("a client could not be accepted", "topic", "server", "error", err)
 		c.loop.state.Store(busy)
 		s.wait.Go(c.end)
 	}
@@ -109,14 +88,14 @@ func (s *Server) adopt(c *conn) bool {
 
 // run serves what comes until the server has closed and the last connection has gone.
 func (l *loop) run() {
-	defer l.poll.Close()
+	defer l.poller.Close()
 	defer l.sockets.Close()
-	defer context.AfterFunc(l.server.ctx, l.nudge)()
-	events := make([]unix.EpollEvent, maxEvents)
+	defer context.AfterFunc(l.server.ctx, l.poller.Nudge)()
+	events := make([]rawio.Event, maxEvents)
 	pass := &pass{loop: l}
-	serve := func(uintptr) bool {
+	serve := func() {
 		for n := maxEvents; n == maxEvents; {
-			n = rawio.Poll(l.fd, events)
+			n = l.poller.Look(events)
 			pass.begin()
 			for i := range events[:n] {
 				if c := l.woken(&events[i]); c != nil {
@@ -126,16 +105,11 @@ func (l *loop) run() {
 			pass.receive()
 			pass.end()
 		}
-		return false // go on waiting: what comes from now on is an edge
 	}
 	for !l.over() {
-		l.raw.Read(serve)                   // until it is nudged
-		l.poll.SetReadDeadline(time.Time{}) // for the next nudge
+		l.poller.Wait(serve)
 	}
 }
-
-// nudge makes run look whether it is over.
-func (l *loop) nudge() { l.poll.SetReadDeadline(time.Unix(1, 0)) }
 
 func (l *loop) over() bool {
 	l.mu.Lock()
@@ -145,22 +119,20 @@ func (l *loop) over() bool {
 
 // woken returns the connection of an event if something may have come on it and nobody
 // runs its turn: that is for the caller to do. Else nil.
-func (l *loop) woken(e *unix.EpollEvent) *conn {
-	id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
+func (l *loop) woken(e *rawio.Event) *conn {
 	l.mu.Lock()
-	c := l.conns[id]
+	c := l.conns[rawio.Of(e)]
 	l.mu.Unlock()
 	if c == nil {
 		return nil
 	}
-	const ended = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
-	if e.Events&(unix.EPOLLOUT|ended) != 0 {
+	if rawio.Writable(e) {
 		c.loop.socket.wrote()
 	}
-	if e.Events&ended != 0 {
+	if rawio.Ended(e) {
 		c.loop.ended.Store(true)
 	}
-	if e.Events&(unix.EPOLLIN|ended) != 0 && c.wake() {
+	if rawio.Readable(e) && c.wake() {
 		return c
 	}
 	return nil
@@ -172,7 +144,7 @@ func (l *loop) forget(c *conn) {
 	defer l.mu.Unlock()
 	delete(l.conns, c.id)
 	if len(l.conns) == 0 && l.server.ctx.Err() != nil {
-		l.nudge()
+		l.poller.Nudge()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,21 +31,10 @@ var _ net.Conn = (*socket)(nil)
 // takeOver makes a socket of nc, which is closed. It fails if nc has no file
 // descriptor, and leaves nc as it was.
 func takeOver(nc net.Conn) (*socket, error) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
 	s := &socket{local: nc.LocalAddr(), remote: nc.RemoteAddr(), writable: make(chan struct{}, 1)}
-	var failed error
-	err = raw.Control(func(fd uintptr) { s.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
-	if err = errors.Join(err, failed); err != nil {
-		return nil, err
-	}
-	return s, nc.Close() // the runtime watches its own descriptor no more
+	var err error
+	s.fd, err = rawio.Detach(nc)
+	return s, err
 }
 
 // Write writes all of b, and waits for room until the deadline.

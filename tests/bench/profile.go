@@ -27,7 +27,7 @@ var areas = []area{
 	{"collecting garbage", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge"}},
 	{"disk: write and fsync the log", []string{"raft-wal", "go.etcd.io/bbolt", "raftkv/kv/raftlog"}},
 	{"peers: encode, send, receive", []string{"raftkv/kv/transport"}},
-	{"clients: read from sockets", []string{"kv/server.(*conn).fill", "kv/server.(*conn).receive", "kv/server.(*pass).readAll", "kv/rawio.Poll"}},
+	{"clients: read from sockets", []string{"kv/server.(*conn).fill", "kv/server.(*conn).receive", "kv/server.(*pass).readAll", "kv/rawio.(*Poller).Look"}},
 	{"clients: write to sockets", []string{"kv/server.(*conn).flush", "kv/server.(*conn).deliver", "kv/server.(*pass).writeAll", "kv/server.(*socket).Write"}},
 	{"state: execute writes", []string{"raftkv/kv/fsm.(*FSM).applyLog", "raftkv/kv/fsm.(*FSM).ApplyBatch"}},
 	{"state: execute reads", []string{"raftkv/kv/fsm.(*FSM).View"}},
