@@ -99,5 +99,6 @@ func Detach(nc net.Conn) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	return fd, nc.Close()
+	nc.Close() // of the runtime's own descriptor; the socket lives on in ours
+	return fd, nil
 }

@@ -18,49 +18,36 @@ import (
 
 // Receive reads from a socket in non-blocking mode. EAGAIN: there is nothing. Read does
 // the same, at a higher price: the kernel takes the way that files go.
-func Receive(fd int, b []byte) (int, unix.Errno) {
-	if len(b) == 0 {
-		return 0, 0
-	}
-	for {
-		n, errno := receive(fd, b)
-		if errno != unix.EINTR {
-			return n, errno
-		}
-	}
-}
+func Receive(fd int, b []byte) (int, unix.Errno) { return get(receive, fd, b) }
 
 // Send writes what there is room for, to a socket in non-blocking mode. EAGAIN: that
 // was not all.
-func Send(fd int, b []byte) (sent int, errno unix.Errno) {
-	for sent < len(b) {
-		n, errno := send(fd, b[sent:])
-		if errno != 0 && errno != unix.EINTR {
-			return sent, errno
-		}
-		sent += n
-	}
-	return sent, 0
-}
+func Send(fd int, b []byte) (sent int, errno unix.Errno) { return put(send, fd, b) }
 
 // Read reads from a file that never blocks. EAGAIN: there is nothing.
-func Read(fd int, b []byte) (int, unix.Errno) {
+func Read(fd int, b []byte) (int, unix.Errno) { return get(read, fd, b) }
+
+// Write writes what there is room for, to a file that never blocks. EAGAIN: that was not
+// all.
+func Write(fd int, b []byte) (sent int, errno unix.Errno) { return put(write, fd, b) }
+
+// get reads with a system call, again if a signal has interrupted it.
+func get(call func(int, []byte) (int, unix.Errno), fd int, b []byte) (int, unix.Errno) {
 	if len(b) == 0 {
 		return 0, 0
 	}
 	for {
-		n, errno := read(fd, b)
+		n, errno := call(fd, b)
 		if errno != unix.EINTR {
 			return n, errno
 		}
 	}
 }
 
-// Write writes what there is room for, to a file that never blocks. EAGAIN: that was not
-// all.
-func Write(fd int, b []byte) (sent int, errno unix.Errno) {
+// put writes with a system call until all is written or it fails.
+func put(call func(int, []byte) (int, unix.Errno), fd int, b []byte) (sent int, errno unix.Errno) {
 	for sent < len(b) {
-		n, errno := write(fd, b[sent:])
+		n, errno := call(fd, b[sent:])
 		if errno != 0 && errno != unix.EINTR {
 			return sent, errno
 		}

@@ -3,8 +3,12 @@ package rawio
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,23 +27,89 @@ func sockets(t *testing.T, n int) (ends [][2]int) {
 	return ends
 }
 
-// exchangers runs a test with the kernel's ring, where there is one, and without.
+// permitted asks the kernel itself, not the code that is tested, for a ring.
+func permitted(t *testing.T) bool {
+	t.Helper()
+	params := make([]byte, 120) // struct io_uring_params
+	fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params[0])), 0)
+	switch errno {
+	case 0:
+		unix.Close(int(fd))
+		return true
+	case unix.EPERM, unix.ENOSYS:
+		return false
+	}
+	t.Fatalf("io_uring_setup: %v", errno)
+	return false
+}
+
+// exchangers runs a test with the kernel's ring and without. Where the kernel permits no
+// ring, a process without it is what has to work, and there must be none.
 func exchangers(t *testing.T, test func(t *testing.T, e *Exchanger)) {
 	for _, way := range []string{"ring", "alone"} {
 		t.Run(way, func(t *testing.T) {
-			e := NewExchanger()
+			e, want := NewExchanger(), permitted(t)
+			defer e.Close()
+			if has := e.ring != nil; has != want {
+				t.Fatalf("there is a ring: %v; the kernel permits one: %v", has, want)
+			}
+			if !want {
+				t.Log("NOT TRIED with a ring: this kernel permits none")
+			}
 			if way == "alone" {
 				e.Close()
-			} else if e.ring == nil {
-				t.Skip("this kernel permits no io_uring")
+				want = false
 			}
-			defer e.Close()
 			test(t, e)
-			if way == "ring" && e.ring == nil {
-				t.Error("the ring was given up")
+			if has := e.ring != nil; has != want {
+				t.Errorf("in the end there is a ring: %v", has)
 			}
 		})
 	}
+}
+
+// A process that the kernel refuses a ring does all the same. It is this test program
+// again, under a filter of system calls as containers have one.
+func TestRefusedRing(t *testing.T) {
+	const refused = "RAFTKV_TEST_NO_RING"
+	if os.Getenv(refused) != "" {
+		if permitted(t) {
+			t.Fatal("the filter lets io_uring_setup pass")
+		}
+		TestTransfers(t)
+		TestTransfersThatFail(t)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestRefusedRing$", "-test.count=1")
+	cmd.Env = append(os.Environ(), refused+"=1")
+	var out []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the filter stays with the thread, which ends here
+		if err = refuseRings(); err == nil {
+			out, err = cmd.CombinedOutput()
+		}
+	}()
+	if <-done; err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// refuseRings lets io_uring_setup fail for this thread and what it starts.
+func refuseRings() error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_IO_URING_SETUP},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }
 
 // Everything arrives, of more transfers than a ring has room for.
