@@ -122,7 +122,7 @@ func (b *board) measure(r report) {
 	defer b.mu.Unlock()
 	for group, packed := range r.Load {
 		if term := r.Leads[group]; b.loads != nil && term >= b.loads[group].term {
-			b.loads[group] = told{term: term, slots: unpackLoad(packed)}
+			b.loads[group] = told{term: term, slots: unpackLoad(b.loads[group].slots, packed)}
 		}
 	}
 }
@@ -261,10 +261,11 @@ func (b *board) wait(ctx context.Context, seen uint64) *bulletin {
 // keepReporting tells the controller's leader what this node leads, and takes the
 // bulletin from it, until ctx ends: at once if either changes, else each second.
 func (n *Node) keepReporting(ctx context.Context) {
+	gauge := new(loadGauge)
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, 2*reportInterval)
 		n.reporting.Store(&cancel)
-		reported := n.report()
+		reported := n.report(gauge)
 		now, err := n.exchange(asking, reported)
 		cancel()
 		if err == nil {
@@ -292,15 +293,16 @@ func (n *Node) reportNow() {
 	}
 }
 
-// report returns what this node has to say now.
-func (n *Node) report() report {
+// report returns what this node has to say now. Its loads are the gauge's.
+func (n *Node) report(gauge *loadGauge) report {
 	r := report{Node: n.config.ID, Leads: make(map[uint32]uint64), Load: make(map[uint32][]byte), Seen: n.bulletin.Load().Version, Told: n.feed.position().Seq, Moves: n.drivers.moves(), Faults: n.faultNews.all()}
 	n.redis.HotKeys.Fold(time.Now())
+	gauge.begin()
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
 			r.Leads[g.ID()] = term
 			if g.ID() != shard.Controller {
-				r.Load[g.ID()] = groupLoad(g)
+				r.Load[g.ID()] = gauge.group(g)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"raftkv/kv/group"
@@ -24,36 +25,46 @@ type slotLoad struct {
 // would cost more than it tells.
 const slotLoadSize = 14
 
-// groupLoad returns what a group that this node leads serves, packed for a report.
-func groupLoad(g *group.Group) []byte {
-	g.Heat().Fold(time.Now())
-	hot := g.Heat().Slots()
-	slots, _ := g.State().Ownership()
-	out := make([]byte, 0, slotLoadSize*len(hot))
-	g.View(func(st *store.Store) {
-		for slot := range shard.Each(slots) { // both are in order
-			for len(hot) > 0 && hot[0].Slot < slot {
-				hot = hot[1:]
-			}
-			keys, h := st.SlotLen(slot), heat.SlotHeat{}
-			if len(hot) > 0 && hot[0].Slot == slot {
-				h = hot[0]
-			} else if keys == 0 {
-				continue
-			}
-			out = binary.BigEndian.AppendUint16(out, slot)
-			out = binary.BigEndian.AppendUint32(out, math.Float32bits(float32(h.Reads)))
-			out = binary.BigEndian.AppendUint32(out, math.Float32bits(float32(h.Writes)))
-			out = binary.BigEndian.AppendUint32(out, uint32(keys))
-		}
-	})
-	return out
+// loadGauge packs what groups serve into reports. What it works in is used again for
+// the next report: megabytes that are new each second cost more than what is in them.
+// It is for one goroutine.
+type loadGauge struct {
+	packed        []byte // of all groups of a report
+	keys          [shard.Slots]int32
+	reads, writes [shard.Slots]float32
 }
 
-// unpackLoad is the reverse of groupLoad. What does not make sense is left out: it
-// only steers the planner.
-func unpackLoad(b []byte) []slotLoad {
-	out := make([]slotLoad, 0, len(b)/slotLoadSize)
+// begin begins a report; those of before are not valid any more.
+func (l *loadGauge) begin() { l.packed = l.packed[:0] }
+
+// group returns what a group that this node leads serves, packed for a report.
+func (l *loadGauge) group(g *group.Group) []byte {
+	clear(l.reads[:])
+	clear(l.writes[:])
+	g.Heat().Fold(time.Now())
+	g.Heat().Each(func(h heat.SlotHeat) {
+		l.reads[h.Slot], l.writes[h.Slot] = float32(h.Reads), float32(h.Writes)
+	})
+	g.View(func(st *store.Store) { st.SlotLens(&l.keys) }) // entries wait for it
+	slots, _ := g.State().Ownership()
+	from := len(l.packed)
+	for slot := range shard.Each(slots) {
+		reads, writes, keys := l.reads[slot], l.writes[slot], l.keys[slot]
+		if reads+writes == 0 && keys == 0 {
+			continue
+		}
+		l.packed = binary.BigEndian.AppendUint16(l.packed, slot)
+		l.packed = binary.BigEndian.AppendUint32(l.packed, math.Float32bits(reads))
+		l.packed = binary.BigEndian.AppendUint32(l.packed, math.Float32bits(writes))
+		l.packed = binary.BigEndian.AppendUint32(l.packed, uint32(keys))
+	}
+	return l.packed[from:len(l.packed):len(l.packed)]
+}
+
+// unpackLoad is the reverse of group, into the memory of to. What does not make sense is
+// left out: it only steers the planner.
+func unpackLoad(to []slotLoad, b []byte) []slotLoad {
+	to = slices.Grow(to[:0], len(b)/slotLoadSize)
 	for ; len(b) >= slotLoadSize; b = b[slotLoadSize:] {
 		l := slotLoad{
 			Slot:   binary.BigEndian.Uint16(b),
@@ -62,8 +73,8 @@ func unpackLoad(b []byte) []slotLoad {
 			Keys:   uint64(binary.BigEndian.Uint32(b[10:])),
 		}
 		if l.Slot < shard.Slots && l.Reads >= 0 && l.Writes >= 0 && !math.IsInf(l.Reads+l.Writes, 1) {
-			out = append(out, l)
+			to = append(to, l)
 		}
 	}
-	return out
+	return to
 }

@@ -163,7 +163,11 @@ func (p *planning) steady(now []heat.SlotHeat) []heat.SlotHeat {
 func (b *board) load(m *shard.Map) ([]heat.SlotHeat, []uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out, keys := []heat.SlotHeat{}, make([]uint64, shard.Slots)
+	total := 0
+	for _, told := range b.loads {
+		total += len(told.slots)
+	}
+	out, keys := make([]heat.SlotHeat, 0, total), make([]uint64, shard.Slots)
 	for _, g := range dataGroups(m) {
 		told, known := b.loads[g.ID]
 		if !known {

@@ -188,6 +188,9 @@ func (s *Store) Expiring() int { return s.deadlines.Len() }
 // SlotLen returns the number of keys in a slot, counted as by Len.
 func (s *Store) SlotLen(slot uint16) int { return int(s.slotLen[slot]) }
 
+// SlotLens copies the number of keys of every slot, counted as by SlotLen.
+func (s *Store) SlotLens(to *[shard.Slots]int32) { *to = *s.slotLen }
+
 // Bytes estimates the memory of the store.
 func (s *Store) Bytes() int64 { return s.bytes }
 

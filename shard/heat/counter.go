@@ -164,12 +164,32 @@ func (p *page) fold(keep, each, floor float64) {
 	}
 }
 
-// Slots returns the slots that are not idle as of the last Fold, sorted by
-// slot. The caller owns the result.
-func (c *Counter) Slots() []SlotHeat {
-	var out []SlotHeat
-	c.each(func(h SlotHeat) { out = append(out, h) })
-	return out
+// Each calls use for the slots that are not idle as of the last Fold, in order. use
+// must not call the counter.
+func (c *Counter) Each(use func(SlotHeat)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.weight == 0 {
+		return
+	}
+	by := 1 / c.weight
+	for i := range c.pages {
+		p := c.pages[i].Load()
+		if p == nil {
+			continue
+		}
+		for j := range p.rates {
+			r := &p.rates[j]
+			if r.Ops() == 0 {
+				continue
+			}
+			use(SlotHeat{
+				Slot:  uint16(i*pageSlots + j),
+				Reads: r.Reads * by, ReadBytes: r.ReadBytes * by,
+				Writes: r.Writes * by, WriteBytes: r.WriteBytes * by,
+			})
+		}
+	}
 }
 
 // Bytes returns how many bytes writes to a slot took from clients, and how many
@@ -188,35 +208,11 @@ func (c *Counter) Bytes(slot uint16) (in, out int64) {
 // Total returns the sum over all slots as of the last Fold. Its Slot is 0.
 func (c *Counter) Total() SlotHeat {
 	var sum SlotHeat
-	c.each(func(h SlotHeat) {
+	c.Each(func(h SlotHeat) {
 		sum.Reads += h.Reads
 		sum.Writes += h.Writes
 		sum.ReadBytes += h.ReadBytes
 		sum.WriteBytes += h.WriteBytes
 	})
 	return sum
-}
-
-func (c *Counter) each(use func(SlotHeat)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.weight == 0 {
-		return
-	}
-	for i := range c.pages {
-		p := c.pages[i].Load()
-		if p == nil {
-			continue
-		}
-		for j, r := range p.rates {
-			if r.Ops() == 0 {
-				continue
-			}
-			use(SlotHeat{
-				Slot:  uint16(i*pageSlots + j),
-				Reads: r.Reads / c.weight, ReadBytes: r.ReadBytes / c.weight,
-				Writes: r.Writes / c.weight, WriteBytes: r.WriteBytes / c.weight,
-			})
-		}
-	}
 }
