@@ -109,19 +109,40 @@ func (t *tree) ascend(pos uint64, fn func(pos uint64, c chain) bool) {
 	t.refs.Ascend(pos, func(pos uint64, r ref) bool { return fn(pos, chain(t.bytes.at(r))) })
 }
 
+// ahead is how many chains ascendSlot looks at before it yields the first of them.
+const ahead = 32
+
 // ascendSlot calls fn for the records of a slot until it returns false.
+//
+// Chains lie in memory as they were written, in no order of keys, so that each is
+// waited for. The lengths of many are read first: a processor waits for them together.
 func (t *tree) ascendSlot(slot uint16, fn func(record) bool) {
+	var next [ahead]chain
+	var first [ahead]int // lengths of their first records
+	n, more := 0, true
+	yield := func() {
+		for i, c := range next[:n] {
+			first[i] = record(c).size()
+		}
+		for i, c := range next[:n] {
+			more = more && fn(record(c[:first[i]]))
+			for r := range c[first[i]:].each {
+				more = more && fn(r)
+			}
+		}
+		n = 0
+	}
 	t.ascend(uint64(slot)<<hashBits, func(pos uint64, c chain) bool {
 		if uint16(pos>>hashBits) != slot {
 			return false
 		}
-		for r := range c.each {
-			if !fn(r) {
-				return false
-			}
+		next[n] = c
+		if n++; n == ahead {
+			yield()
 		}
-		return true
+		return more
 	})
+	yield()
 }
 
 // getAt returns the chain that has i others before it.
