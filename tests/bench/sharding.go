@@ -34,6 +34,7 @@ type shardingOptions struct {
 	moveKeys   int64
 	moveSlots  int
 	alone      bool
+	apart      string
 	share      float64 // of a core, for cpu
 	model      bool
 	window     time.Duration // of idle
@@ -72,6 +73,7 @@ func (o *shardingOptions) add(f *flag.FlagSet) {
 	f.Int64Var(&o.moveKeys, "move-keys", o.moveKeys, "migration: number of keys in all slots")
 	f.IntVar(&o.moveSlots, "move-slots", o.moveSlots, "migration: how many slots move, of 16384")
 	f.BoolVar(&o.alone, "alone", o.alone, "migration: without the comparison with Redis")
+	f.StringVar(&o.apart, "apart", o.apart, "migration: a `process` of this machine, such as kdamond.0: tell apart the operations during which it did not run")
 	f.Float64Var(&o.share, "share", o.share, "cpu: what each node gets of a core")
 	f.BoolVar(&o.model, "model", o.model, "cpu: compute what the share allows from the CPU time of an operation, as where there are no cgroups")
 	f.DurationVar(&o.window, "window", o.window, "idle: how long CPU time is counted")

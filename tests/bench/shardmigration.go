@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,7 @@ const (
 	migrationClients = 64
 	// migrationBefore is how long load runs before slots move, and migrationAfter
 	// behind: what was under way is answered by then.
-	migrationBefore = 5 * time.Second
+	migrationBefore = 15 * time.Second
 	migrationAfter  = 500 * time.Millisecond
 	// The floors.
 	stallFloor      = 50 * time.Millisecond
@@ -154,6 +155,10 @@ func reshardRedis(ctx context.Context, l *lab, o *shardingOptions, out io.Writer
 func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movable) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	other, err := newApart(o.apart)
+	if err != nil {
+		return err
+	}
 	t := newGoRedis(m.addrs, migrationClients)
 	defer t.Close()
 	seen := newStalls(migrationClients)
@@ -168,10 +173,11 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 		})
 		ended <- err
 	}()
+	other.watch(loading)
 	during, served, err := moveBesideLoad(ctx, m, begun, ended)
 	stop()
-	if failed := <-ended; err == nil {
-		err = failed
+	if err = errors.Join(err, <-ended); err == nil {
+		err = other.wait()
 	}
 	if err != nil {
 		return err
@@ -182,13 +188,19 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	}
 	keys := keysIn(o.moveKeys, slots)
 	took := served.Sub(during.start)
-	before := seen.during(window{during.start.Add(-migrationBefore), during.start}, nil)
-	all, moving := seen.during(during, nil), seen.during(during, slots)
-	worse := float64(all.p99) / float64(before.p99)
 	megabytes := float64(keys*int64(o.Value+len("key:000000000000"))) / 1e6
-	fmt.Fprintf(out, "| %s | %.1f s | %s | %.1f | %s ms | %s ms | %s ms | %s ms | %.1f | %d | %s |\n", m.name, took.Seconds(), count(float64(keys)), megabytes/took.Seconds(),
-		ms(moving.p999), ms(moving.longest), ms(before.p99), ms(all.p99), worse, all.failed, reached(moving.p999 < stallFloor && worse <= foregroundFloor))
-	note("%s: %d slots, %d operations during, %d of moving slots", m.name, len(slots), all.count, moving.count)
+	row := func(what string, without []window) {
+		before := seen.during(window{during.start.Add(-migrationBefore), during.start}, nil, without)
+		all, moving := seen.during(during, nil, without), seen.during(during, slots, without)
+		worse := float64(all.p99) / float64(before.p99)
+		fmt.Fprintf(out, "| %s | %s ms | %s ms | %s ms | %s ms | %.1f | %d | %s |\n", what,
+			ms(moving.p999), ms(moving.longest), ms(before.p99), ms(all.p99), worse, all.failed, reached(moving.p999 < stallFloor && worse <= foregroundFloor))
+		note("%s: %d slots, %d operations during, %d of moving slots", m.name, len(slots), all.count, moving.count)
+	}
+	row(fmt.Sprintf("%s | %.1f s | %s | %.1f", m.name, took.Seconds(), count(float64(keys)), megabytes/took.Seconds()), nil)
+	if o.apart != "" {
+		row("and "+o.apart+" does not run | | |", other.ran)
+	}
 	return nil
 }
 

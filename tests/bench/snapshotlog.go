@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"path/filepath"
 	"time"
@@ -66,6 +67,35 @@ func (p *phases) read(dir string, since, until time.Time) error {
 		}
 	}
 	return lines.Err()
+}
+
+// phases reads the logs of all nodes.
+func (r *raftkvCluster) phases(since, until time.Time) (p phases, err error) {
+	list, err := r.cluster.Nodes()
+	if err != nil {
+		return p, err
+	}
+	for _, n := range list {
+		if err := p.read(n.Dir, since, until); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// logPause is how often the logs are read for more snapshots.
+const logPause = 500 * time.Millisecond
+
+// awaitSnapshots returns when so many snapshots were written since a time, or when ctx
+// ends.
+func (r *raftkvCluster) awaitSnapshots(ctx context.Context, want int, since time.Time) error {
+	for sleep(ctx, logPause) == nil {
+		p, err := r.phases(since, time.Now())
+		if err != nil || len(p.wrote) >= want {
+			return err
+		}
+	}
+	return nil
 }
 
 // take takes a line of a replica's.

@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"raftkv/kv/loadgen"
-	"raftkv/kv/resp"
 )
 
 // snapshotOptions are the flags of mode snapshot.
@@ -27,6 +23,7 @@ type snapshotOptions struct {
 	budget  time.Duration
 	want    int
 	longest time.Duration
+	apart   string
 }
 
 func (o *snapshotOptions) add(f *flag.FlagSet) {
@@ -40,6 +37,7 @@ func (o *snapshotOptions) add(f *flag.FlagSet) {
 	f.DurationVar(&o.budget, "replay-budget", 50*time.Millisecond, "the nodes' replay budget: a small one makes snapshots frequent")
 	f.IntVar(&o.want, "snapshots", 6, "how many snapshots are waited for")
 	f.DurationVar(&o.longest, "longest", 5*time.Minute, "but not longer than this")
+	f.StringVar(&o.apart, "apart", "", "a `process` of this machine, such as kdamond.0: tell apart the writes during which it did not run")
 }
 
 // snapshots prints how writes fare while a large state is written out.
@@ -84,8 +82,11 @@ func snapshotRow(ctx context.Context, lab *lab, name string, o snapshotOptions, 
 	if err := r.reconfigure(ctx, "--replay-budget="+o.budget.String()); err != nil {
 		return err
 	}
+	other, err := newApart(o.apart)
+	if err != nil {
+		return err
+	}
 	note("%s: write until %d snapshots were taken", name, o.want)
-	watch := &snapshotWatch{want: o.want}
 	record := &timedTarget{}
 	if record.target, err = s.target(ctx, o.clients); err != nil {
 		return err
@@ -96,16 +97,17 @@ func snapshotRow(ctx context.Context, lab *lab, name string, o snapshotOptions, 
 	var watchErr error
 	var all sync.WaitGroup
 	all.Go(func() {
-		watchErr = watch.follow(bounded, r.addrs)
+		watchErr = r.awaitSnapshots(bounded, o.want, restarted)
 		cancel()
 	})
+	other.watch(bounded)
 	result, err := loadgen.Run(bounded, loadgen.Config{
 		Target: record, Clients: o.clients, Rate: o.rate, Duration: o.longest, Keys: o.Keys, ValueSize: o.Value,
 	})
 	ended := time.Now()
 	cancel()
 	all.Wait()
-	if err := errors.Join(err, watchErr, ctx.Err()); err != nil {
+	if err := errors.Join(err, watchErr, other.wait(), ctx.Err()); err != nil {
 		return err
 	}
 	if result.Failed() > 0 {
@@ -117,26 +119,25 @@ func snapshotRow(ctx context.Context, lab *lab, name string, o snapshotOptions, 
 	if err := sleep(ctx, logDelay); err != nil {
 		return err
 	}
-	list, err := r.cluster.Nodes()
+	p, err := r.phases(restarted, ended)
 	if err != nil {
 		return err
 	}
-	var p phases
-	for _, n := range list {
-		if err := p.read(n.Dir, restarted, ended); err != nil {
-			return err
-		}
-	}
-	row := func(what string, took []float64, times []time.Duration) {
+	row := func(what string, took []float64, counts func(window) bool) {
 		each := "-"
 		if len(took) > 0 {
 			each = spreadOf(took).text(func(f float64) string { return fmt.Sprintf("%.2f", f) })
 		}
-		fmt.Fprintf(out, "| %s | %s | %d | %s | %s |\n", name, what, len(took), each, describe(times))
+		fmt.Fprintf(out, "| %s | %s | %d | %s | %s |\n", name, what, len(took), each, describe(record.during(counts)))
+		if o.apart != "" {
+			fmt.Fprintf(out, "| | and %s does not run | | | %s |\n", o.apart, describe(record.during(func(op window) bool {
+				return counts(op) && !op.overlapsAny(other.ran)
+			})))
+		}
 	}
-	row("writes a snapshot", p.wrote, record.during(p.writing, false))
-	row("compacts its log", p.compacted, record.during(p.compaction, false))
-	row("does neither", nil, record.during(slices.Concat(p.writing, p.compaction), true))
+	row("writes a snapshot", p.wrote, func(op window) bool { return op.overlapsAny(p.writing) })
+	row("compacts its log", p.compacted, func(op window) bool { return op.overlapsAny(p.compaction) })
+	row("does neither", nil, func(op window) bool { return !op.overlapsAny(p.writing) && !op.overlapsAny(p.compaction) })
 	return nil
 }
 
@@ -171,21 +172,4 @@ func (r *raftkvCluster) reconfigure(ctx context.Context, flags ...string) error 
 		return err
 	}
 	return serving(ctx, r)
-}
-
-// askSnapshotting asks a node whether it is taking a snapshot.
-func askSnapshotting(nc net.Conn, r *bufio.Reader) (bool, error) {
-	nc.SetDeadline(time.Now().Add(probeTimeout))
-	if _, err := nc.Write(resp.AppendCommand(nil, "INFO", "persistence")); err != nil {
-		return false, err
-	}
-	reply, err := resp.ReadReply(r)
-	if err != nil {
-		return false, err
-	}
-	_, rest, ok := strings.Cut(string(reply.Str), "rdb_bgsave_in_progress:")
-	if !ok {
-		return false, fmt.Errorf("INFO has no rdb_bgsave_in_progress: %.80q", reply.Str)
-	}
-	return rest[0] == '1', nil
 }

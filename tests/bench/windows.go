@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -18,66 +16,8 @@ type window struct{ start, end time.Time }
 // overlaps tells whether w and o have a moment in common.
 func (w window) overlaps(o window) bool { return o.start.Before(w.end) && w.start.Before(o.end) }
 
-// snapshotWatch counts the snapshots that nodes take.
-type snapshotWatch struct {
-	want  int
-	mu    sync.Mutex
-	taken int
-}
-
-// watchPause is how often each node is asked.
-const watchPause = 20 * time.Millisecond
-
-// follow returns when the wanted number of snapshots was taken, or when ctx ends.
-func (w *snapshotWatch) follow(ctx context.Context, addrs []string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make(chan error, len(addrs))
-	var all sync.WaitGroup
-	for _, addr := range addrs {
-		all.Go(func() {
-			errs <- w.node(ctx, addr, cancel)
-			cancel()
-		})
-	}
-	all.Wait()
-	for range addrs {
-		if err := <-errs; err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// node watches one node and calls enough when enough were taken.
-func (w *snapshotWatch) node(ctx context.Context, addr string, enough func()) error {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	r := bufio.NewReader(nc)
-	taking := false
-	for sleep(ctx, watchPause) == nil {
-		busy, err := askSnapshotting(nc, r)
-		if err != nil {
-			return err
-		}
-		if taking && !busy && w.add() {
-			enough()
-		}
-		taking = busy
-	}
-	return nil
-}
-
-func (w *snapshotWatch) add() (enough bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.taken++
-	return w.taken >= w.want
-}
+// overlapsAny tells whether w has a moment in common with any of some others.
+func (w window) overlapsAny(others []window) bool { return slices.ContainsFunc(others, w.overlaps) }
 
 // timedTarget notes when each operation began and ended.
 type timedTarget struct {
@@ -112,12 +52,12 @@ func (c *timedConn) Do(ctx context.Context, batch []loadgen.Op) error {
 	return err
 }
 
-// during returns the times of operations that overlap a window, or of all others. It is
-// called when no operation is under way.
-func (t *timedTarget) during(windows []window, others bool) (times []time.Duration) {
+// during returns the times of the operations that count. It is called when no operation
+// is under way.
+func (t *timedTarget) during(counts func(window) bool) (times []time.Duration) {
 	for _, c := range t.conns {
 		for _, op := range c.ops {
-			if slices.ContainsFunc(windows, op.overlaps) != others {
+			if counts(op) {
 				times = append(times, op.end.Sub(op.start))
 			}
 		}
@@ -138,7 +78,7 @@ func (t *timedTarget) longest(n int) (out []window) {
 	slices.SortFunc(all, func(a, b window) int { return cmp.Compare(b.end.Sub(b.start), a.end.Sub(a.start)) })
 	for _, op := range all {
 		near := window{op.start.Add(-stalled), op.end.Add(stalled)}
-		if len(out) < n && !slices.ContainsFunc(out, near.overlaps) {
+		if len(out) < n && !near.overlapsAny(out) {
 			out = append(out, op)
 		}
 	}
