@@ -127,7 +127,7 @@ func (r *raftkvCluster) moved(ctx context.Context) error {
 		if len(m.Migrations) == 0 {
 			return nil
 		}
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}

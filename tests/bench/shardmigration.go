@@ -17,10 +17,12 @@ import (
 
 const (
 	migrationClients = 64
-	// migrationBefore is how long load runs before slots move, and migrationAfter
-	// behind: what was under way is answered by then.
-	migrationBefore = 15 * time.Second
-	migrationAfter  = 500 * time.Millisecond
+	// migrationBeside is how long load runs before slots move, and again behind: in two
+	// groups the same operations cost more than in one.
+	migrationBeside = 15 * time.Second
+	// migrationRest is between a migration and what is behind it, and before the load
+	// ends: what was under way is answered by then.
+	migrationRest = 500 * time.Millisecond
 	// The floors.
 	stallFloor      = 50 * time.Millisecond
 	foregroundFloor = 2.0
@@ -45,11 +47,12 @@ func migration(ctx context.Context, l *lab, o *shardingOptions, out io.Writer) e
 
 %d keys with values of %d bytes in all slots; %d clients (go-redis) ask for %.0f operations a second, half reads, all keys equally hot. An
 operation that had to wait for its connection counts from when it was due. "During" is from the order until the keys are deleted where they
-were. Redis: 3 masters without replicas or persistence, redis-cli --cluster reshard. Reach: p99.9 < %d ms, foreground p99 <= %.0f x.
+were. What it is compared with are %v before, when one group has all slots, and as many after, when two have them. Redis: 3 masters
+without replicas or persistence, redis-cli --cluster reshard. Reach: p99.9 < %d ms, foreground p99 <= %.0f x.
 
-| system | duration | keys moved | MB/s | moving slots: p99.9 | longest | all slots: p99 before | during | x | failed | reached |
-|---|---|---|---|---|---|---|---|---|---|---|
-`, o.moveSlots, o.moveKeys, o.Value, migrationClients, o.rate, stallFloor.Milliseconds(), foregroundFloor)
+| system | duration | keys moved | MB/s | moving slots: p99.9 | longest | all slots: p99 before | after | both | during | x | failed | reached |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
+`, o.moveSlots, o.moveKeys, o.Value, migrationClients, o.rate, migrationBeside, stallFloor.Milliseconds(), foregroundFloor)
 	if err := moveRaftkv(ctx, l, o, out); err != nil {
 		return err
 	}
@@ -188,13 +191,16 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	}
 	keys := keysIn(o.moveKeys, slots)
 	took := served.Sub(during.start)
+	before := window{during.start.Add(-migrationBeside), during.start}
+	after := window{during.end.Add(migrationRest), during.end.Add(migrationRest + migrationBeside)}
 	megabytes := float64(keys*int64(o.Value+len("key:000000000000"))) / 1e6
 	row := func(what string, without []window) {
-		before := seen.during(window{during.start.Add(-migrationBefore), during.start}, nil, without)
-		all, moving := seen.during(during, nil, without), seen.during(during, slots, without)
-		worse := float64(all.p99) / float64(before.p99)
-		fmt.Fprintf(out, "| %s | %s ms | %s ms | %s ms | %s ms | %.1f | %d | %s |\n", what,
-			ms(moving.p999), ms(moving.longest), ms(before.p99), ms(all.p99), worse, all.failed, reached(moving.p999 < stallFloor && worse <= foregroundFloor))
+		summary := func(slots map[uint16]bool, in ...window) latencies { return seen.during(in, slots, without) }
+		all, moving := summary(nil, during), summary(slots, during)
+		beside := summary(nil, before, after)
+		worse := float64(all.p99) / float64(beside.p99)
+		fmt.Fprintf(out, "| %s | %s ms | %s ms | %s ms | %s ms | %s ms | %s ms | %.1f | %d | %s |\n", what,
+			ms(moving.p999), ms(moving.longest), ms(summary(nil, before).p99), ms(summary(nil, after).p99), ms(beside.p99), ms(all.p99), worse, all.failed, reached(moving.p999 < stallFloor && worse <= foregroundFloor))
 		note("%s: %d slots, %d operations during, %d of moving slots", m.name, len(slots), all.count, moving.count)
 	}
 	row(fmt.Sprintf("%s | %.1f s | %s | %.1f", m.name, took.Seconds(), count(float64(keys)), megabytes/took.Seconds()), nil)
@@ -204,7 +210,7 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	return nil
 }
 
-// moveBesideLoad waits, moves, and returns when that was and when the slots were
+// moveBesideLoad waits, moves, waits, and returns when that was and when the slots were
 // served elsewhere. It fails if the load ends meanwhile.
 func moveBesideLoad(ctx context.Context, m movable, begun <-chan struct{}, ended chan error) (during window, served time.Time, err error) {
 	select {
@@ -213,7 +219,7 @@ func moveBesideLoad(ctx context.Context, m movable, begun <-chan struct{}, ended
 		ended <- err
 		return during, served, err
 	}
-	if err := sleep(ctx, migrationBefore); err != nil {
+	if err := sleep(ctx, migrationBeside); err != nil {
 		return during, served, err
 	}
 	note("%s: move slots", m.name)
@@ -226,7 +232,7 @@ func moveBesideLoad(ctx context.Context, m movable, begun <-chan struct{}, ended
 		return during, served, err
 	}
 	during.end = time.Now()
-	return during, served, sleep(ctx, migrationAfter)
+	return during, served, sleep(ctx, migrationRest+migrationBeside+migrationRest)
 }
 
 // keysIn counts the load's keys that are in slots.

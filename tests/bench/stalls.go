@@ -32,14 +32,14 @@ type latencies struct {
 	count, failed           int
 }
 
-// during summarizes the operations of which a part lies in a window, and none in any of
+// during summarizes the operations of which a part lies in some windows, and none in
 // some others; of these slots alone, unless they are nil.
-func (s *stalls) during(w window, slots map[uint16]bool, without []window) (out latencies) {
+func (s *stalls) during(in []window, slots map[uint16]bool, without []window) (out latencies) {
 	var took []time.Duration
 	for _, ops := range s.byClient {
 		for _, op := range ops {
 			switch {
-			case !op.overlaps(w) || slots != nil && !slots[op.slot] || op.overlapsAny(without):
+			case !op.overlapsAny(in) || slots != nil && !slots[op.slot] || op.overlapsAny(without):
 			case op.failed:
 				out.failed++
 			default:
