@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv"
 )
 
 // catchUpDistance is how many entries a new replica may lack when it becomes a
@@ -16,6 +18,17 @@ const catchUpDistance = 8
 // latest configuration in its log, committed or not.
 func (g *Group) Servers() []raft.Server {
 	return g.raft.GetConfiguration().Configuration().Servers
+}
+
+// SettledServers returns the members of the group, on its leader, as no other leader can
+// contradict: an entry behind the configuration is committed in the leader's term. It
+// fails if that takes too long.
+func (g *Group) SettledServers() ([]raft.Server, error) {
+	term, servers := g.Term(), g.Servers()
+	if term == 0 || g.barrier() != term {
+		return nil, kv.ErrNoLeader
+	}
+	return servers, nil
 }
 
 func (g *Group) server(id raft.ServerID) (raft.Server, bool) {

@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv"
-	"raftkv/kv/group"
 	"raftkv/shard"
 )
 
@@ -135,13 +134,18 @@ func (n *Node) serveGroupCall(method uint8, payload []byte) ([]byte, error) {
 	case !g.Serving():
 		return nil, kv.ErrNoLeader
 	}
-	return json.Marshal(members(g))
+	// Who asks deletes a replica that is none of them.
+	servers, err := g.SettledServers()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(replicaIDs(servers))
 }
 
-// members lists the replica ids of a group's members.
-func members(g *group.Group) []string {
+// replicaIDs lists the replica ids of a group's members.
+func replicaIDs(servers []raft.Server) []string {
 	var out []string
-	for _, s := range g.Servers() {
+	for _, s := range servers {
 		out = append(out, string(s.ID))
 	}
 	return out

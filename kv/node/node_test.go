@@ -354,6 +354,53 @@ func TestReplacedWhileAway(t *testing.T) {
 	}
 }
 
+// A node goes on with its replica of the controller's group for as long as that is a
+// member, whatever the map says: here the quorum needs it.
+func TestReplicaStaysWhileItIsAMember(t *testing.T) {
+	c := newNodes(t)
+	n1 := c.open(1, t.TempDir())
+	dir := t.TempDir()
+	n2 := c.open(2, dir)
+	n3 := c.open(3, t.TempDir())
+	c.voters("n1", "n2", "n3")
+	cluster.Eventually(t, "three voters of group 0", func() error {
+		for _, r := range n1.shardMap().Group(0).Replicas {
+			if !r.Voter {
+				return fmt.Errorf("%s has no vote", r.ID)
+			}
+		}
+		return nil
+	})
+	had := string(n3.group(0).Replica())
+	delete(c.all, "n2")
+	if err := n2.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Eventually(t, "n2 to be known as dead", func() error {
+		if now := n1.bulletin.Load(); !slices.Equal(now.Dead, []string{"n2"}) {
+			return fmt.Errorf("dead are %v", now.Dead)
+		}
+		return nil
+	})
+	c.change(n1, controller.ReplaceReplica(0, had))
+	var got place
+	cluster.Eventually(t, "the place of n3", func() (err error) {
+		got, err = n3.askPlace(t.Context())
+		return err
+	})
+	if got.Replica != had {
+		t.Errorf("n3 is to go on with replica %s of group 0, but %s is a member still", got.Replica, had)
+	}
+	c.open(2, dir)
+	cluster.Eventually(t, "the successor", func() error {
+		g, r := n3.group(0), n1.shardMap().Group(0).On("n3")
+		if g == nil || r.ID == had || string(g.Replica()) != r.ID || !r.Voter {
+			return fmt.Errorf("n3 had %s, the map has %+v; does the node have one: %t", had, r, g != nil)
+		}
+		return nil
+	})
+}
+
 // While its replica of the controller's group is being replaced a node has none,
 // and may be asked at that very moment.
 func TestReadyWithoutController(t *testing.T) {

@@ -34,7 +34,7 @@ type placeRequest struct {
 // place is what a node needs for taking part.
 type place struct {
 	Cluster string  `json:"cluster"`
-	Replica string  `json:"replica"` // the id of its replica of group 0
+	Replica string  `json:"replica"` // the id of its replica of group 0, or of the last one while raft counts on that
 	Initial initial `json:"initial"`
 }
 
@@ -198,6 +198,15 @@ func (n *Node) admit(ctx context.Context, request placeRequest) ([]byte, error) 
 	replica, err := n.giveReplica(ctx, g, request)
 	if err != nil {
 		return nil, err
+	}
+	if has := request.Replica; has != "" && has != replica {
+		servers, err := g.SettledServers()
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(replicaIDs(servers), has) {
+			replica = has // the quorum may need it until it is removed
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -64,7 +64,7 @@ func (n *Node) localGroup(g *group.Group) localGroup {
 	slots, _ := g.State().Ownership()
 	out := localGroup{
 		ID: g.ID(), Leader: nodeOf(g.Leader()), Serving: g.Serving(), Slots: slots,
-		Replica: g.Status(n.config.ID), Matches: make(map[string]uint64), Members: members(g),
+		Replica: g.Status(n.config.ID), Matches: make(map[string]uint64), Members: replicaIDs(g.Servers()),
 	}
 	for id, match := range g.Matches() {
 		out.Matches[string(id)] = match
