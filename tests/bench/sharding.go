@@ -33,6 +33,7 @@ type shardingOptions struct {
 	rate       float64       // operations a second of hotspot and migration
 	moveKeys   int64
 	moveSlots  int
+	beside     time.Duration // of load before slots move, and again behind: in two groups the same operations cost more
 	alone      bool
 	apart      string
 	share      float64 // of a core, for cpu
@@ -40,18 +41,18 @@ type shardingOptions struct {
 	window     time.Duration // of idle
 }
 
-// defaults are those of a whole run, in about 12 minutes on two cores, or of a short
+// defaults are those of a whole run, in about 13 minutes on two cores, or of a short
 // one, in about 3.
 func (o *shardingOptions) defaults(quick bool) {
 	*o = shardingOptions{
 		load:  load{Keys: 100_000, Value: 100, Duration: 2 * time.Second, Warmup: 500 * time.Millisecond},
 		nodes: numbers{3, 5}, clients: numbers{64, 256, 1000}, cpuClients: numbers{128, 1000}, groups: numbers{1, 8, 32, 64}, runs: 3,
-		phase: 20 * time.Second, rate: 4000, moveKeys: 1_000_000, moveSlots: 8192, share: 0.2, window: 10 * time.Second,
+		phase: 20 * time.Second, rate: 4000, moveKeys: 1_000_000, moveSlots: 8192, beside: 15 * time.Second, share: 0.2, window: 10 * time.Second,
 	}
 	if quick {
 		o.Keys = 20_000
 		o.nodes, o.clients, o.cpuClients, o.groups, o.runs = numbers{3}, numbers{256}, numbers{1000}, numbers{1, 8}, 2
-		o.phase, o.moveKeys, o.window = 16*time.Second, 200_000, 5*time.Second
+		o.phase, o.moveKeys, o.beside, o.window = 16*time.Second, 200_000, 5*time.Second, 5*time.Second
 	}
 }
 
@@ -72,6 +73,7 @@ func (o *shardingOptions) add(f *flag.FlagSet) {
 	f.Float64Var(&o.rate, "rate", o.rate, "hotspot, migration: operations a second")
 	f.Int64Var(&o.moveKeys, "move-keys", o.moveKeys, "migration: number of keys in all slots")
 	f.IntVar(&o.moveSlots, "move-slots", o.moveSlots, "migration: how many slots move, of 16384")
+	f.DurationVar(&o.beside, "beside", o.beside, "migration: how long the load runs before it, and again behind it, to compare with")
 	f.BoolVar(&o.alone, "alone", o.alone, "migration: without the comparison with Redis")
 	f.StringVar(&o.apart, "apart", o.apart, "migration: a `process` of this machine, such as kdamond.0: tell apart the operations during which it did not run")
 	f.Float64Var(&o.share, "share", o.share, "cpu: what each node gets of a core")

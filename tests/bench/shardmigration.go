@@ -17,9 +17,6 @@ import (
 
 const (
 	migrationClients = 64
-	// migrationBeside is how long load runs before slots move, and again behind: in two
-	// groups the same operations cost more than in one.
-	migrationBeside = 15 * time.Second
 	// migrationRest is between a migration and what is behind it, and before the load
 	// ends: what was under way is answered by then.
 	migrationRest = 500 * time.Millisecond
@@ -52,7 +49,7 @@ without replicas or persistence, redis-cli --cluster reshard. Reach: p99.9 < %d 
 
 | system | duration | keys moved | MB/s | moving slots: p99.9 | longest | all slots: p99 before | after | both | during | x | failed | reached |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|
-`, o.moveSlots, o.moveKeys, o.Value, migrationClients, o.rate, migrationBeside, stallFloor.Milliseconds(), foregroundFloor)
+`, o.moveSlots, o.moveKeys, o.Value, migrationClients, o.rate, o.beside, stallFloor.Milliseconds(), foregroundFloor)
 	if err := moveRaftkv(ctx, l, o, out); err != nil {
 		return err
 	}
@@ -177,7 +174,7 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 		ended <- err
 	}()
 	other.watch(loading)
-	during, served, err := moveBesideLoad(ctx, m, begun, ended)
+	during, served, err := moveBesideLoad(ctx, m, o.beside, begun, ended)
 	stop()
 	if err = errors.Join(err, <-ended); err == nil {
 		err = other.wait()
@@ -191,8 +188,8 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	}
 	keys := keysIn(o.moveKeys, slots)
 	took := served.Sub(during.start)
-	before := window{during.start.Add(-migrationBeside), during.start}
-	after := window{during.end.Add(migrationRest), during.end.Add(migrationRest + migrationBeside)}
+	before := window{during.start.Add(-o.beside), during.start}
+	after := window{during.end.Add(migrationRest), during.end.Add(migrationRest + o.beside)}
 	megabytes := float64(keys*int64(o.Value+len("key:000000000000"))) / 1e6
 	row := func(what string, without []window) {
 		summary := func(slots map[uint16]bool, in ...window) latencies { return seen.during(in, slots, without) }
@@ -212,14 +209,14 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 
 // moveBesideLoad waits, moves, waits, and returns when that was and when the slots were
 // served elsewhere. It fails if the load ends meanwhile.
-func moveBesideLoad(ctx context.Context, m movable, begun <-chan struct{}, ended chan error) (during window, served time.Time, err error) {
+func moveBesideLoad(ctx context.Context, m movable, beside time.Duration, begun <-chan struct{}, ended chan error) (during window, served time.Time, err error) {
 	select {
 	case <-begun:
 	case err := <-ended:
 		ended <- err
 		return during, served, err
 	}
-	if err := sleep(ctx, migrationBeside); err != nil {
+	if err := sleep(ctx, beside); err != nil {
 		return during, served, err
 	}
 	note("%s: move slots", m.name)
@@ -232,7 +229,7 @@ func moveBesideLoad(ctx context.Context, m movable, begun <-chan struct{}, ended
 		return during, served, err
 	}
 	during.end = time.Now()
-	return during, served, sleep(ctx, migrationRest+migrationBeside+migrationRest)
+	return during, served, sleep(ctx, migrationRest+beside+migrationRest)
 }
 
 // keysIn counts the load's keys that are in slots.
