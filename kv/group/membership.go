@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -15,7 +16,8 @@ import (
 const catchUpDistance = 8
 
 // Servers returns the members of the group as this replica knows them: the
-// latest configuration in its log, committed or not.
+// latest configuration in its log, committed or not. They are raft's own and must not
+// be changed.
 func (g *Group) Servers() []raft.Server {
 	return g.raft.GetConfiguration().Configuration().Servers
 }
@@ -92,15 +94,54 @@ func (g *Group) Promote(ctx context.Context, id raft.ServerID) error {
 	return nil
 }
 
-// RemoveReplica removes id from the group. Idempotent; only on the leader.
+// answerTime is how long the others may take to answer before a member is removed.
+const answerTime = time.Second
+
+// RemoveReplica removes id from the group, if the others are a quorum without it that
+// answers at this moment: raft counts without it from the moment it is asked to, and one
+// that died a second ago would leave the group without a leader. Idempotent; only on the
+// leader.
 func (g *Group) RemoveReplica(ctx context.Context, id raft.ServerID) error {
-	if _, ok := g.server(id); !ok {
+	s, ok := g.server(id)
+	if !ok {
 		return nil
+	}
+	if s.Suffrage == raft.Voter {
+		if err := g.answeredWithout(ctx, id); err != nil {
+			return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
+		}
 	}
 	if err := g.raft.RemoveServer(id, 0, remaining(ctx)).Error(); err != nil {
 		return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
 	}
 	return nil
+}
+
+// answeredWithout returns when a quorum of the voters but one has answered what it was
+// sent from now on.
+func (g *Group) answeredWithout(ctx context.Context, id raft.ServerID) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	start, term := time.Now(), g.serving.Load()
+	others := slices.DeleteFunc(g.voters(), func(v raft.ServerID) bool { return v == id })
+	var ask []raft.Server
+	for _, s := range g.Servers() {
+		if slices.Contains(others, s.ID) && s.ID != g.config.Replica {
+			ask = append(ask, s)
+		}
+	}
+	g.config.Transport.Confirm(ask, term)
+	for {
+		confirmed, changed := g.acks.confirmed(term, others, start)
+		if !confirmed.Before(start) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("the other voters do not answer within %v, and are a quorum no longer", answerTime)
+		}
+	}
 }
 
 // remaining is the time left in ctx for raft's timeouts; 0 means without limit.
