@@ -152,7 +152,7 @@ type volume struct {
 
 func (v *volume) settle(now time.Time) {
 	for len(v.unsynced) > 0 && !v.unsynced[0].due.After(now) {
-		v.safe.apply(v.unsynced[0])
+		v.safe.must(v.unsynced[0])
 		v.unsynced = v.unsynced[1:]
 	}
 }
@@ -168,7 +168,7 @@ func (v *volume) crash(rnd *rand.Rand, seen *seen) {
 		survive := rnd.IntN(len(lost) + 1)
 		seen.lost.Add(int64(len(lost) - survive))
 		for _, c := range lost[:survive] {
-			v.safe.apply(c)
+			v.safe.apply(c) // what was being written and does not fit is refused
 		}
 		if survive < len(lost) && rnd.IntN(2) == 0 {
 			c := lost[survive]
@@ -224,9 +224,11 @@ func (f *folder) write(c change) error {
 		if n := len(v.unsynced); n > 0 && c.due.Before(v.unsynced[n-1].due) {
 			c.due = v.unsynced[n-1].due
 		}
+		defer f.disk.mu.Unlock()
+		if err := v.now.apply(c); err != nil {
+			return err
+		}
 		v.unsynced = append(v.unsynced, c)
-		v.now.apply(c)
-		f.disk.mu.Unlock()
 		return nil
 	}
 	v.pending = &c
@@ -244,8 +246,10 @@ func (f *folder) write(c change) error {
 	if !f.disk.forgets {
 		v.settle(time.Now().Add(2 * writeback)) // a true sync takes all with it
 	}
-	v.safe.apply(c)
-	v.now.apply(c)
+	if err := v.now.apply(c); err != nil {
+		return err
+	}
+	v.safe.must(c)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,21 +41,24 @@ func (m *image) last() uint64 {
 	return m.first + uint64(len(m.logs)) - 1
 }
 
-// apply makes a change. Entries must join those that are there, as raft-wal wants
-// it; a range must be a prefix or a suffix.
-func (m *image) apply(c change) {
+// errGap is raft-wal's answer to entries that do not join those that are there. Raft
+// appends such when its disk has lost what it had said to have.
+var errGap = errors.New("non-monotonic log entries")
+
+// apply makes a change, or fails and makes none. A range must be a prefix or a suffix;
+// what of it is not there is ignored.
+func (m *image) apply(c change) error {
 	switch {
 	case c.key != "":
 		m.stable[c.key] = c
 	case len(c.logs) > 0:
-		if m.first == 0 {
-			m.first = c.logs[0].Index
-		}
-		if next := m.last() + 1; c.logs[0].Index != next {
-			panic(fmt.Sprintf("entry %d is appended where %d belongs", c.logs[0].Index, next))
+		if first, next := c.logs[0].Index, m.last()+1; m.first != 0 && first != next {
+			return fmt.Errorf("%w: %d where %d belongs", errGap, first, next)
+		} else if m.first == 0 {
+			m.first = first
 		}
 		m.logs = append(m.logs, c.logs...)
-	case m.first == 0:
+	case m.first == 0 || c.to < m.first || c.from > m.last():
 	case c.from <= m.first:
 		n := min(c.to+1-m.first, uint64(len(m.logs)))
 		m.logs = slices.Clone(m.logs[n:])
@@ -64,5 +68,13 @@ func (m *image) apply(c change) {
 	}
 	if len(m.logs) == 0 {
 		m.first = 0
+	}
+	return nil
+}
+
+// must makes a change that is known to fit.
+func (m *image) must(c change) {
+	if err := m.apply(c); err != nil {
+		panic(err)
 	}
 }

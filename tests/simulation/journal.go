@@ -25,7 +25,7 @@ func newJournal(dir string, o Options) *journal {
 		j.base += "-" + string(o.Broken)
 	}
 	j.file, _ = os.Create(j.base + ".txt") // without it there is only no record
-	j.line(fmt.Sprintf("seed %d, %v at least, broken rule: %q", o.Seed, o.Length, string(o.Broken)))
+	j.line(o.String())
 	return j
 }
 

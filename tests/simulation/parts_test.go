@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -74,6 +75,33 @@ func TestLyingDisk(t *testing.T) {
 		if lies != (lost > 0) {
 			t.Errorf("lies %v: lost %d times", lies, lost)
 		}
+	}
+}
+
+// Entries that leave a gap are refused, as raft-wal does, and not there after a crash
+// either; a range that is not there takes nothing with it.
+func TestDiskRefusesGaps(t *testing.T) {
+	for _, lies := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDisk(rand.New(rand.NewPCG(1, 0)), new(seen))
+			d.lies = lies
+			f := d.open(1)
+			f.StoreLogs(entries(5, 8))
+			if err := f.StoreLogs(entries(10, 12)); !errors.Is(err, errGap) {
+				t.Errorf("lies %v: entry 10 behind 8 is answered %v", lies, err)
+			}
+			for _, r := range [][2]uint64{{1, 3}, {9, 20}} {
+				f.DeleteRange(r[0], r[1])
+			}
+			first, _ := f.FirstIndex()
+			if last, _ := f.LastIndex(); first != 5 || last != 8 {
+				t.Errorf("lies %v: the log has entries %d to %d", lies, first, last)
+			}
+			d.crash()
+			if last, _ := d.open(1).LastIndex(); last > 8 {
+				t.Errorf("lies %v: the log ends at %d after a crash", lies, last)
+			}
+		})
 	}
 }
 

@@ -44,6 +44,10 @@ type Options struct {
 	Stop bool
 }
 
+func (o Options) String() string {
+	return fmt.Sprintf("seed %d, %v at least, broken rule: %q", o.Seed, o.Length, string(o.Broken))
+}
+
 // Result of a run.
 type Result struct {
 	Virtual    time.Duration
@@ -115,6 +119,7 @@ type judged struct {
 // the other or in parallel.
 func Run(t *testing.T, o Options) Result {
 	s := newSim(t, o)
+	fmt.Println(o) // if the program ends by a panic this is all that is told of the run
 	var took time.Duration
 	awake, done := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
