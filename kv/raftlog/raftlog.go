@@ -337,8 +337,19 @@ func (l *Log) DeleteRange(from, to uint64) error {
 	if err := l.writer.wait(min(to, last)); err != nil {
 		return err
 	}
-	// Readers must not see bounds that promise what is gone.
+	return l.guard.write("delete", func() error { return l.remove(from, to) })
+}
+
+// remove removes what there is of from..to. Raft compacts the log on one goroutine while
+// another may remove all of it, to go on behind a snapshot that was installed: each has
+// to find bounds that are those of the files, or the next entry would not join them.
+func (l *Log) remove(from, to uint64) error {
 	l.mu.Lock()
+	if l.last == 0 || to < l.first || from > l.last {
+		l.mu.Unlock()
+		return nil
+	}
+	// Readers must not see bounds that promise what is gone.
 	oldFirst, oldLast := l.first, l.last
 	l.cache.remove(from, to)
 	if from <= l.first {
@@ -357,7 +368,7 @@ func (l *Log) DeleteRange(from, to uint64) error {
 	if to >= oldLast {
 		l.writer.reached(end)
 	}
-	return l.guard.write("delete", func() error { return l.entries.DeleteRange(from, to) })
+	return l.entries.DeleteRange(from, to)
 }
 
 // Writable returns nil, or why clients' writes should be refused now. It is

@@ -501,6 +501,29 @@ func TestMonotonic(t *testing.T) {
 	})
 }
 
+// Raft reads the bounds, and then compacts, on a goroutine of its own; an installed
+// snapshot may have replaced the log meanwhile.
+func TestStaleCompactionTakesNothing(t *testing.T) {
+	eachStore(t, func(t *testing.T, store string) {
+		opts := Options{Dir: t.TempDir(), Store: store}
+		l := open(t, opts, 0)
+		fill(t, l, 1, 8)
+		if err := l.DeleteRange(1, 8); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, l, 12, 13)
+		for _, stale := range [][2]uint64{{1, 5}, {14, 20}} {
+			if err := l.DeleteRange(stale[0], stale[1]); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, l, 12, 13)
+		}
+		fill(t, l, 14, 14)
+		l.Close()
+		expect(t, open(t, opts, 11), 12, 14)
+	})
+}
+
 func TestStoreIsFixed(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, Options{Dir: dir, Store: WAL}, 0)
