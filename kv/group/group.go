@@ -207,7 +207,7 @@ func (g *Group) start() {
 	g.cancel = cancel
 	g.proposer = newProposer(&proposer{
 		apply: func(entry []byte, timeout time.Duration) raft.ApplyFuture {
-			return g.raft.ApplyLog(raft.Log{Data: entry, Extensions: raftlog.Claim(g.fsm.Applied())}, timeout)
+			return ending(g, g.raft.ApplyLog(raft.Log{Data: entry, Extensions: raftlog.Claim(g.fsm.Applied())}, timeout))
 		},
 		want:    g.fsm.Want,
 		now:     func() int64 { return g.config.Now().UnixMilli() },
@@ -374,7 +374,7 @@ func (g *Group) Close() error {
 		// A leader whose followers are gone waits for them, and raft for that.
 		g.config.Transport.Close()
 		err = down.Error()
-		close(g.raftDone)
+		close(g.raftDone) // see ending
 		<-g.proposer.done
 		g.background.Wait()
 		err = errors.Join(err, g.closeStores())

@@ -159,7 +159,7 @@ func (g *Group) TransferLeadership(to raft.ServerID) error {
 	}
 	g.config.Logger.Info("handing leadership over", "topic", "leadership", "group", g.config.ID, "term", g.serving.Load(), "to", string(to))
 	g.serve(0)
-	if err := g.raft.LeadershipTransferToServer(server.ID, server.Address).Error(); err != nil {
+	if err := ending(g, g.raft.LeadershipTransferToServer(server.ID, server.Address)).Error(); err != nil {
 		g.askResume()
 		return fmt.Errorf("transfer leadership of group %d: %w", g.config.ID, err)
 	}

@@ -66,7 +66,7 @@ func (g *Group) AddNonvoter(ctx context.Context, id raft.ServerID, addr raft.Ser
 	if ok && s.Suffrage == raft.Voter {
 		add = g.raft.AddVoter
 	}
-	if err := add(id, addr, 0, remaining(ctx)).Error(); err != nil {
+	if err := ending(g, add(id, addr, 0, remaining(ctx))).Error(); err != nil {
 		return fmt.Errorf("add %s at %s to group %d: %w", id, addr, g.config.ID, err)
 	}
 	return nil
@@ -88,7 +88,7 @@ func (g *Group) Promote(ctx context.Context, id raft.ServerID) error {
 	case s.Suffrage == raft.Voter:
 		return nil
 	}
-	if err := g.raft.AddVoter(id, s.Address, 0, remaining(ctx)).Error(); err != nil {
+	if err := ending(g, g.raft.AddVoter(id, s.Address, 0, remaining(ctx))).Error(); err != nil {
 		return fmt.Errorf("make %s a voter of group %d: %w", id, g.config.ID, err)
 	}
 	return nil
@@ -111,7 +111,7 @@ func (g *Group) RemoveReplica(ctx context.Context, id raft.ServerID) error {
 			return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
 		}
 	}
-	if err := g.raft.RemoveServer(id, 0, remaining(ctx)).Error(); err != nil {
+	if err := ending(g, g.raft.RemoveServer(id, 0, remaining(ctx))).Error(); err != nil {
 		return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
 	}
 	return nil

@@ -313,9 +313,9 @@ func outcomeOf(err error) kv.ReplyError {
 		return kv.ErrBusy
 	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
 		return kv.ErrNotReady
-	case errors.Is(err, raft.ErrRaftShutdown):
-		return kv.ErrClosing
 	}
+	// raft.ErrRaftShutdown among them: raft says so of committed entries, too, that its
+	// state machine takes no more.
 	return kv.Uncertain(err)
 }
 

@@ -150,7 +150,7 @@ func TestOutcomes(t *testing.T) {
 		raft.ErrNotLeader:                    kv.ErrNoLeader,
 		raft.ErrEnqueueTimeout:               kv.ErrBusy,
 		raft.ErrLeadershipTransferInProgress: kv.ErrNotReady,
-		raft.ErrRaftShutdown:                 kv.ErrClosing,
+		raft.ErrRaftShutdown:                 "UNCERTAIN",
 		raft.ErrLeadershipLost:               "UNCERTAIN",
 		raft.ErrAbortedByRestore:             "UNCERTAIN",
 		errors.New("disk"):                   "UNCERTAIN",

@@ -120,7 +120,7 @@ func (g *Group) Snapshot() error {
 	}
 	defer g.tellWriting()()
 	start := time.Now()
-	if err := g.raft.Snapshot().Error(); err != nil {
+	if err := ending(g, g.raft.Snapshot()).Error(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	if g.config.Observe.Snapshot != nil {
