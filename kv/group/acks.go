@@ -20,7 +20,7 @@ type acks struct {
 	mu    sync.Mutex
 	self  raft.ServerID
 	peers map[raft.ServerID]ack
-	moved chan struct{} // closed and replaced when an ack comes in; nil if nobody waits
+	moved chan struct{} // closed and replaced when an ack comes in, or by wake; nil if nobody waits
 }
 
 type ack struct {
@@ -52,6 +52,18 @@ func (a *acks) record(peer raft.ServerID, term uint64, sent time.Time, match uin
 	p.match = max(p.match, match)
 	p.heard = time.Now()
 	a.peers[peer] = p
+	a.tell()
+}
+
+// wake makes those who wait for acks look again, because what they wait for may be over.
+func (a *acks) wake() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tell()
+}
+
+// tell must be called with mu held.
+func (a *acks) tell() {
 	if a.moved != nil {
 		close(a.moved)
 		a.moved = nil

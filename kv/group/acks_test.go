@@ -1,10 +1,13 @@
 package group
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"raftkv/kv"
 )
 
 // Leadership is confirmed by voters that answered, in the same term, what was
@@ -67,5 +70,29 @@ func TestConfirmedTellsOfChanges(t *testing.T) {
 	}
 	if match, heard := acks.match("b", 2); match != 0 || !heard.IsZero() {
 		t.Errorf("match of another term is %d", match)
+	}
+}
+
+// Whoever waits for a quorum's answers learns at once that the replica leads no longer.
+func TestQuorumOfATermThatHasEnded(t *testing.T) {
+	g := openAlone(t)
+	defer g.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ended := make(chan kv.ReplyError, 1)
+	asked := make(chan struct{}, 1)
+	go func() {
+		ended <- g.awaitQuorum(ctx, g.Term(), time.Now(), func() []raft.ServerID {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return []raft.ServerID{"n1.1", "n2.1", "n3.1"}
+		})
+	}()
+	<-asked
+	g.serve(0)
+	if err := <-ended; err != kv.ErrNotReady {
+		t.Errorf("%q, want %q", err, kv.ErrNotReady)
 	}
 }

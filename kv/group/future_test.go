@@ -2,43 +2,16 @@ package group
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv"
 	"raftkv/kv/fsm"
-	"raftkv/kv/raftlog"
 	"raftkv/kv/resp"
 	"raftkv/kv/store"
 )
-
-// openAlone opens the only replica of a group and waits until it serves. Who asks closes it.
-func openAlone(t *testing.T) *Group {
-	t.Helper()
-	network := listenTransport(t, "n1")
-	serves := make(chan struct{}, 1)
-	g, err := Open(Config{
-		ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: t.TempDir(), Timing: Timings["local"],
-		Transport: network.Group(1, "n1.1"),
-		Log:       raftlog.Options{Logger: hclog.NewNullLogger()},
-		Founders:  []raft.Server{{ID: "n1.1", Address: raft.ServerAddress(network.Addr())}},
-		Observe: Observer{Leadership: func(_ uint64, serving bool) {
-			if serving {
-				serves <- struct{}{}
-			}
-		}},
-		Now: time.Now, Logger: slog.New(slog.DiscardHandler), RaftLog: hclog.NewNullLogger(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-serves
-	return g
-}
 
 // Entries may be committed and wait for the state machine when raft is shut down; it
 // leaves them there. Whoever proposed them learns that their outcome is not known, and the
@@ -55,19 +28,20 @@ func TestCloseWhileTheStateMachineIsBehind(t *testing.T) {
 		})
 	}()
 	<-held
-	waiting := func() { // until all that was proposed is committed, and the state machine's to take
+	last := g.raft.LastIndex()
+	handedOn := func(n uint64) { // n entries are committed, and the state machine's to take
 		t.Helper()
-		for start := time.Now(); g.raft.AppliedIndex() < g.raft.LastIndex(); time.Sleep(time.Millisecond) {
+		last += n
+		for start := time.Now(); g.raft.AppliedIndex() < last; time.Sleep(time.Millisecond) {
 			if time.Since(start) > within {
-				t.Fatalf("raft has handed on entries up to %d of %d", g.raft.AppliedIndex(), g.raft.LastIndex())
+				t.Fatalf("raft has handed on entries up to %d and not to %d", g.raft.AppliedIndex(), last)
 			}
 		}
 	}
 	for range 20 { // each might be the one at which it looks whether raft is shut down
 		g.raft.Apply(fsm.AppendHeader(nil, fsm.Tick, 1), 0)
-		waiting()
+		handedOn(1)
 	}
-	last := g.raft.LastIndex()
 	proposed, joined := make(chan kv.Reply, 1), make(chan error, 1)
 	go func() {
 		p := NewProposal()
@@ -77,12 +51,7 @@ func TestCloseWhileTheStateMachineIsBehind(t *testing.T) {
 		proposed <- p.Replies[0]
 	}()
 	go func() { joined <- g.AddNonvoter(t.Context(), "n2.1", "127.0.0.1:1") }()
-	for start := time.Now(); g.raft.LastIndex() < last+2; time.Sleep(time.Millisecond) {
-		if time.Since(start) > within {
-			t.Fatalf("the log ends at %d and not at %d", g.raft.LastIndex(), last+2)
-		}
-	}
-	waiting()
+	handedOn(2)
 
 	closed := make(chan error, 1)
 	go func() { closed <- g.Close() }()

@@ -94,6 +94,7 @@ func (g *Group) serve(term uint64) {
 	if old == term {
 		return
 	}
+	g.acks.wake() // who waits for a quorum of the old term need not time out
 	if term != 0 {
 		g.heat.Reset(time.Now())
 		g.config.Logger.Info("serving as leader", "topic", "leadership", "group", g.config.ID, "term", term)

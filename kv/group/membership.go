@@ -123,6 +123,9 @@ func (g *Group) answeredWithout(ctx context.Context, id raft.ServerID) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	start, term := time.Now(), g.serving.Load()
+	if term == 0 {
+		return kv.ErrNoLeader
+	}
 	others := slices.DeleteFunc(g.voters(), func(v raft.ServerID) bool { return v == id })
 	var ask []raft.Server
 	for _, s := range g.Servers() {
@@ -131,17 +134,14 @@ func (g *Group) answeredWithout(ctx context.Context, id raft.ServerID) error {
 		}
 	}
 	g.config.Transport.Confirm(ask, term)
-	for {
-		confirmed, changed := g.acks.confirmed(term, others, start)
-		if !confirmed.Before(start) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("the other voters do not answer within %v, and are a quorum no longer", answerTime)
-		}
+	err := g.awaitQuorum(ctx, term, start, func() []raft.ServerID { return others })
+	switch err {
+	case "":
+		return nil
+	case kv.ErrNoQuorum:
+		return fmt.Errorf("the other voters do not answer within %v, and are a quorum no longer", answerTime)
 	}
+	return err
 }
 
 // remaining is the time left in ctx for raft's timeouts; 0 means without limit.

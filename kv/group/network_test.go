@@ -55,3 +55,27 @@ func openFollower(t *testing.T, timing Timing) (g *Group, send func(*raft.Append
 		return answer, to.AppendEntries("n1.1", here, args, answer)
 	}
 }
+
+// openAlone opens the only replica of a group and waits until it serves. Who asks closes it.
+func openAlone(t *testing.T) *Group {
+	t.Helper()
+	network := listenTransport(t, "n1")
+	serves := make(chan struct{}, 1)
+	g, err := Open(Config{
+		ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: t.TempDir(), Timing: Timings["local"],
+		Transport: network.Group(1, "n1.1"),
+		Log:       raftlog.Options{Logger: hclog.NewNullLogger()},
+		Founders:  []raft.Server{{ID: "n1.1", Address: raft.ServerAddress(network.Addr())}},
+		Observe: Observer{Leadership: func(_ uint64, serving bool) {
+			if serving {
+				serves <- struct{}{}
+			}
+		}},
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler), RaftLog: hclog.NewNullLogger(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-serves
+	return g
+}

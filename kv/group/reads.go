@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"raftkv/kv"
 )
 
@@ -160,29 +162,34 @@ func (g *Group) confirmLeader(ctx context.Context) kv.ReplyError {
 	// raft's VerifyLeader would make the same heartbeats go out, by way of its
 	// main loop and a goroutine for each follower.
 	g.config.Transport.Confirm(g.acks.promptest(g.Servers()), term)
+	if err := g.awaitQuorum(ctx, term, start, g.voters); err != "" {
+		return err
+	}
+	if err := g.fsm.WaitApplied(ctx, commit); err != nil {
+		return kv.ErrNoQuorum
+	}
+	return ""
+}
+
+// awaitQuorum waits until a quorum of the voters has answered this leader of term what it
+// was sent after start.
+func (g *Group) awaitQuorum(ctx context.Context, term uint64, start time.Time, voters func() []raft.ServerID) kv.ReplyError {
 	for {
-		confirmed, changed := g.acks.confirmed(term, g.voters(), start)
+		confirmed, changed := g.acks.confirmed(term, voters(), start)
+		// A transfer that began meanwhile ends this term's right to answer: the
+		// target may win at any moment and need not wait for a timeout.
+		if g.serving.Load() != term {
+			return g.whyNotServing()
+		}
 		if !confirmed.Before(start) {
-			break
+			return ""
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return kv.ErrNoQuorum
 		}
-		if g.serving.Load() != term {
-			return g.whyNotServing()
-		}
 	}
-	// A transfer that began meanwhile ends this term's right to answer: the
-	// target may win at any moment and need not wait for a timeout.
-	if g.serving.Load() != term {
-		return g.whyNotServing()
-	}
-	if err := g.fsm.WaitApplied(ctx, commit); err != nil {
-		return kv.ErrNoQuorum
-	}
-	return ""
 }
 
 // confirmFollower is a follower's round: the leader tells which index to wait
