@@ -58,7 +58,7 @@ bench: build ## compare with etcd and redis-server on this machine; about half a
 	cd tests/bench && $(GO) run . -raftkv ../../$(BIN)
 
 # BENCH=-quick shortens it to about 3 minutes, BENCH="hotspot cost" answers two questions alone.
-bench-sharding: build ## measure what sharding brings and costs, beside Redis Cluster's resharding; about 12 minutes
+bench-sharding: build ## measure what sharding brings and costs, beside Redis Cluster's resharding; about 13 minutes
 	cd tests/bench && $(GO) run . sharding $(BENCH) -raftkv ../../$(BIN)
 
 LOGMB ?= 2048

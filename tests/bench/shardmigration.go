@@ -176,8 +176,8 @@ func measureMove(ctx context.Context, o *shardingOptions, out io.Writer, m movab
 	other.watch(loading)
 	during, served, err := moveBesideLoad(ctx, m, o.beside, begun, ended)
 	stop()
-	if err = errors.Join(err, <-ended); err == nil {
-		err = other.wait()
+	if failed := errors.Join(<-ended, other.wait()); err == nil {
+		err = failed
 	}
 	if err != nil {
 		return err
