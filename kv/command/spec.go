@@ -39,7 +39,8 @@ type Spec struct {
 	FirstKey, LastKey, Step int
 	Categories              []string // of ACLs, with @
 	Group, Since, Summary   string   // for COMMAND DOCS
-	Subcommands             []Subcommand
+	Arguments               []Argument
+	Subcommands             []*Spec  // of a container such as CLIENT; their names are such as client|list
 	Tips                    []string // for clients that send one command to several nodes
 
 	// Exec is nil for commands that the connection handles.
@@ -54,10 +55,13 @@ func (s *Spec) Write() bool { return s.write }
 // DenyOOM tells whether the command is refused when memory is full.
 func (s *Spec) DenyOOM() bool { return s.denyOOM }
 
-// Subcommand is one of those that a container such as CLIENT holds.
-type Subcommand struct {
-	Name  string // lower case
-	Arity int    // with both names; negative: at least
+// container tells whether the command does nothing but what it holds.
+func (s *Spec) container() bool { return len(s.Subcommands) > 0 && s.Arity != -1 }
+
+// word is the name by which a container knows what it holds.
+func (s *Spec) word() string {
+	_, word, _ := strings.Cut(s.Name, "|")
+	return word
 }
 
 // Check returns an error if the arguments, name included, do not fit: their number, or
@@ -69,12 +73,20 @@ func (s *Spec) Check(args [][]byte) error {
 	if len(s.Subcommands) == 0 || len(args) == 1 {
 		return nil
 	}
-	for _, sub := range s.Subcommands {
-		if strings.EqualFold(sub.Name, string(args[1])) {
-			return (&Spec{Name: s.Name + "|" + sub.Name, Arity: sub.Arity}).CheckArity(len(args))
-		}
+	if sub := s.Held(args[1]); sub != nil {
+		return sub.CheckArity(len(args))
 	}
 	return UnknownSubcommand(args)
+}
+
+// Held returns what a container holds by that name, in any case, or nil.
+func (s *Spec) Held(word []byte) *Spec {
+	for _, sub := range s.Subcommands {
+		if strings.EqualFold(sub.word(), string(word)) {
+			return sub
+		}
+	}
+	return nil
 }
 
 // CheckArity returns an error if n arguments, name included, do not fit.
@@ -138,6 +150,10 @@ func Lookup(name []byte) *Spec {
 	}
 	return byName[string(buf[:len(name)])]
 }
+
+// Find returns a command as Lookup does, or what a container holds by a name such as
+// client|list.
+func Find(name []byte) *Spec { return byFullName[strings.ToLower(string(name))] }
 
 // All returns the whole table in order of names. It must not be changed.
 func All() []*Spec { return table }

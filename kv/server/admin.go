@@ -138,7 +138,7 @@ func commandInfo(c *conn, a [][]byte) kv.Reply {
 		}
 		out := kv.Reply{Kind: kv.Array}
 		for _, name := range a[2:] {
-			if spec := command.Lookup(name); spec != nil {
+			if spec := command.Find(name); spec != nil {
 				out.Elems = append(out.Elems, command.InfoReply(spec))
 			} else {
 				out.Elems = append(out.Elems, kv.Reply{Kind: kv.NilArray})
@@ -173,8 +173,10 @@ func commandList(filter [][]byte) kv.Reply {
 	}
 	out := kv.Reply{Kind: kv.Array}
 	for _, spec := range command.All() {
-		if wanted(spec) {
-			out.Elems = append(out.Elems, kv.BulkString(spec.Name))
+		for _, s := range append([]*command.Spec{spec}, spec.Subcommands...) {
+			if wanted(s) {
+				out.Elems = append(out.Elems, kv.BulkString(s.Name))
+			}
 		}
 	}
 	return out
@@ -182,6 +184,11 @@ func commandList(filter [][]byte) kv.Reply {
 
 func commandKeys(a [][]byte) kv.Reply {
 	spec := command.Lookup(a[0])
+	if spec != nil && len(a) > 1 {
+		if sub := spec.Held(a[1]); sub != nil {
+			spec = sub
+		}
+	}
 	switch {
 	case spec == nil:
 		return kv.ErrorReply("ERR Invalid command specified")
