@@ -35,7 +35,7 @@ func newVectors() *vectors {
 		appliedBytes:    counter("applied_bytes_total", "Bytes of the entries applied to the state."),
 		readRound:       histogram("read_index_seconds", "One confirmation of leadership, shared by all reads that waited for it.", latencyBuckets),
 		logStore:        histogram("log_store_seconds", "Making entries durable, the fsync included.", latencyBuckets),
-		logSync:         histogram("log_fsync_seconds", "One fsync of the log; raft-wal only, BoltDB does not tell.", latencyBuckets),
+		logSync:         histogram("log_fsync_seconds", "One fsync of the log; with BoltDB, the writing of a transaction's pages included.", latencyBuckets),
 		loggedEntries:   counter("log_entries_total", "Entries made durable."),
 		loggedLen:       counter("log_bytes_total", "Bytes of the entries made durable."),
 		snapshot:        histogram("snapshot_seconds", "Taking and writing a snapshot, beside traffic.", stateBuckets),

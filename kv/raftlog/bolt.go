@@ -3,6 +3,7 @@ package raftlog
 import (
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
@@ -12,12 +13,13 @@ import (
 // boltStore keeps entries in raft-boltdb. Each is wrapped into our own format,
 // for its checksum.
 type boltStore struct {
-	store *raftboltdb.BoltStore
-	file  string
+	store   *raftboltdb.BoltStore
+	file    string
+	flushed func(took time.Duration) // told of each append; may be nil
 }
 
-func openBolt(path string) (*boltStore, error) {
-	s := &boltStore{file: path}
+func openBolt(path string, flushed func(took time.Duration)) (*boltStore, error) {
+	s := &boltStore{file: path, flushed: flushed}
 	err := withoutPanic(path, func() error {
 		if err := checkBolt(path); err != nil {
 			return err
@@ -39,8 +41,22 @@ func (s *boltStore) LastIndex() (uint64, error)        { return s.store.LastInde
 func (s *boltStore) DeleteRange(min, max uint64) error { return s.store.DeleteRange(min, max) }
 func (s *boltStore) StoreLog(log *raft.Log) error      { return s.StoreLogs([]*raft.Log{log}) }
 
+// StoreLogs appends entries in one transaction. One write is under way at a time (guard),
+// so what bbolt has spent on its file meanwhile was for this one.
 func (s *boltStore) StoreLogs(logs []*raft.Log) error {
-	return s.store.StoreLogs(wrap(logs))
+	before := s.writeTime()
+	if err := s.store.StoreLogs(wrap(logs)); err != nil {
+		return err
+	}
+	if s.flushed != nil {
+		s.flushed(s.writeTime() - before)
+	}
+	return nil
+}
+
+func (s *boltStore) writeTime() time.Duration {
+	stats := s.store.Stats()
+	return stats.TxStats.GetWriteTime()
 }
 
 func (s *boltStore) GetLog(index uint64, log *raft.Log) error {

@@ -75,7 +75,7 @@ func (f files) Entries() (EntryStore, error) {
 			return s, nil
 		}
 	case BoltDB:
-		if s, err := openBolt(filepath.Join(f.opts.Dir, "log.db")); err != nil {
+		if s, err := openBolt(filepath.Join(f.opts.Dir, "log.db"), f.opts.Flushed); err != nil {
 			return nil, err
 		} else {
 			return s, nil

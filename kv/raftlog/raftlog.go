@@ -70,8 +70,8 @@ type Options struct {
 	Stored func(entries, bytes int, took time.Duration)
 	// Wrote, if set, is told of the same, with the entries. It must not block.
 	Wrote func(logs []*raft.Log, took time.Duration)
-	// Flushed, if set, is told how long each fsync of an append took. BoltDB makes
-	// its own within a transaction, and nobody is told of those.
+	// Flushed, if set, is told how long each fsync of an append took; of BoltDB's, with
+	// the writing of the pages before it.
 	Flushed func(took time.Duration)
 
 	// Medium is what the log is kept in. Nil: files in Dir.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -521,6 +522,17 @@ func TestStaleCompactionTakesNothing(t *testing.T) {
 		fill(t, l, 14, 14)
 		l.Close()
 		expect(t, open(t, opts, 11), 12, 14)
+	})
+}
+
+func TestFsyncsAreTold(t *testing.T) {
+	eachStore(t, func(t *testing.T, store string) {
+		var told []time.Duration
+		l := open(t, Options{Dir: t.TempDir(), Store: store, Flushed: func(took time.Duration) { told = append(told, took) }}, 0)
+		fill(t, l, 1, 3)
+		if len(told) != 3 || slices.Min(told) <= 0 {
+			t.Errorf("of 3 appends it tells %v", told)
+		}
 	})
 }
 
