@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		newServe(), newUp(), newDown(), newStatus(), newMap(), newNode(),
-		newGroup(), newSlots(), newMigrations(), newLeader(), newBalance(), newHot(), newEvents(), newFault(), newCheck(), newDump(), newBench(), newVersion(),
+		newGroup(), newSlots(), newMigrations(), newLeader(), newBalance(), newHot(), newEvents(), newFault(), newCheck(), newDump(), newBench(), newCert(), newVersion(),
 	}
 }
 
