@@ -13,19 +13,34 @@ import (
 	"github.com/spf13/pflag"
 
 	"raftkv/kv/ask"
+	"raftkv/kv/certs"
 	"raftkv/kv/launch"
 	"raftkv/kv/node"
 )
 
 // askedNode is the flags of commands that ask any node of a cluster over HTTP.
 type askedNode struct {
-	local localCluster
-	addr  string
+	local     localCluster
+	addr      string
+	authority string
 }
 
 func (a *askedNode) add(f *pflag.FlagSet) {
 	a.local.add(f)
 	f.StringVar(&a.addr, "addr", "", "HTTP address of any node; default: those of the local cluster")
+	f.StringVar(&a.authority, "tls-ca", "", "speak TLS, with nodes whose certificates are of the authority in this file")
+}
+
+// web tells how nodes are spoken to.
+func (a *askedNode) web() (ask.Web, error) {
+	if a.authority == "" {
+		return ask.Web{}, nil
+	}
+	config, err := certs.Client(a.authority)
+	if err != nil {
+		return ask.Web{}, misuse{fmt.Errorf("--tls-ca: %w", err)}
+	}
+	return ask.Web{TLS: config}, nil
 }
 
 // addrs lists the HTTP addresses of the cluster's nodes, those first that answer
@@ -55,7 +70,11 @@ func (a *askedNode) addrs() ([]string, error) {
 	if a.addr == "" {
 		return a.local.addrs()
 	}
-	return []string{strings.TrimRight(strings.TrimPrefix(a.addr, "http://"), "/")}, nil
+	addr := strings.TrimPrefix(strings.TrimPrefix(a.addr, "https://"), "http://")
+	if addr != a.addr && strings.HasPrefix(a.addr, "https") && a.authority == "" {
+		return nil, misuse{errors.New("an address with https takes --tls-ca FILE, the certificate of the authority that its node's is of")}
+	}
+	return []string{strings.TrimRight(addr, "/")}, nil
 }
 
 // fetch asks one address after the other for a path, and decodes the first answer
@@ -65,9 +84,13 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 	if err != nil {
 		return nil, err
 	}
+	web, err := a.web()
+	if err != nil {
+		return nil, err
+	}
 	var errs []error
 	for _, addr := range addrs {
-		if raw, err = get(ctx, addr, path); err == nil {
+		if raw, err = get(ctx, web, addr, path); err == nil {
 			err = json.Unmarshal(raw, out)
 		}
 		if err == nil {
@@ -96,12 +119,12 @@ func noAnswer(errs []error) error {
 }
 
 // get asks one address for a path.
-func get(ctx context.Context, addr, path string) ([]byte, error) {
+func get(ctx context.Context, web ask.Web, addr, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	answer, err := ask.Question{Addr: addr, Path: path, Password: os.Getenv(passwordVariable)}.Raw(ctx)
+	answer, err := ask.Question{Addr: addr, Path: path, Password: os.Getenv(passwordVariable), Web: web}.Raw(ctx)
 	if no := (*ask.Refusal)(nil); errors.As(err, &no) {
-		return nil, refusal("http://"+addr+path, no.Code, no.Status, []byte(no.Text))
+		return nil, refusal(web.URL(addr, path), no.Code, no.Status, []byte(no.Text))
 	}
 	return answer, err
 }

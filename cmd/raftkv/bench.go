@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"raftkv/kv/certs"
 	"raftkv/kv/loadgen"
 )
 
@@ -19,6 +20,7 @@ import (
 type benchFlags struct {
 	addrs    []string
 	password string
+	ca       string
 	clients  int
 	pipeline int
 	reads    float64
@@ -77,6 +79,7 @@ counts from when it was due.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&b.addrs, "addr", []string{"127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"}, "Redis addresses; of a cluster, any of its nodes")
 	f.StringVar(&b.password, "password", "", "for AUTH; better as RAFTKV_PASSWORD")
+	f.StringVar(&b.ca, "tls-ca", "", "speak TLS, with servers whose certificates are of the authority in this file")
 	f.IntVar(&b.clients, "clients", 50, "connections")
 	f.IntVar(&b.pipeline, "pipeline", 1, "requests that a client sends at once")
 	f.Float64Var(&b.reads, "reads", 0.5, "share of reads, 0 to 1")
@@ -95,8 +98,16 @@ counts from when it was due.`,
 }
 
 func (b *benchFlags) config() (loadgen.Config, error) {
+	options := loadgen.RedisOptions{Password: b.password}
+	if b.ca != "" {
+		config, err := certs.Client(b.ca)
+		if err != nil {
+			return loadgen.Config{}, fmt.Errorf("--tls-ca: %w", err)
+		}
+		options.TLS = config
+	}
 	c := loadgen.Config{
-		Target:  loadgen.Redis(b.addrs, loadgen.RedisOptions{Password: b.password}),
+		Target:  loadgen.Redis(b.addrs, options),
 		Clients: b.clients, Pipeline: b.pipeline,
 		Duration: b.duration, Requests: b.requests, Warmup: b.warmup,
 		Rate: b.rate, Reads: b.reads, Keys: b.keys, ValueSize: int(b.value), Fill: b.fill,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"raftkv/kv"
+	"raftkv/kv/ask"
 )
 
 const (
@@ -28,6 +29,7 @@ const (
 // other. One goroutine uses it.
 type eventReader struct {
 	addrs  func() ([]string, error)
+	web    ask.Web
 	at     string     // how far it has read: the id of an event, "now", or "" for the beginning
 	recent []kv.Event // that were told
 }
@@ -69,12 +71,12 @@ func (r *eventReader) read(ctx context.Context, addr string, follow bool, tell f
 	if r.at != "" {
 		query.Set("since", r.at)
 	}
-	where := "http://" + addr + "/v1/events?" + query.Encode()
+	where := r.web.URL(addr, "/v1/events?"+query.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := r.web.Client().Do(request)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,11 @@ map are kept for good, some thousand by each node; all else until the nodes end.
 					return misuse{err}
 				}
 			}
-			reader := eventReader{addrs: where.addrs, at: since}
+			web, err := where.web()
+			if err != nil {
+				return err
+			}
+			reader := eventReader{addrs: where.addrs, web: web, at: since}
 			show := func(e kv.Event) error { return where.event(cmd.OutOrStdout(), e) }
 			if follow {
 				return reader.follow(cmd.Context(), show)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"raftkv/kv/ask"
 )
 
 // orderTimeout bounds one order. A node that has taken it gives up after 10 s.
@@ -41,6 +43,10 @@ func (a *admin) order(ctx context.Context, method, path string, body, out any) e
 	if err != nil {
 		return err
 	}
+	web, err := a.web()
+	if err != nil {
+		return err
+	}
 	var payload []byte
 	if body != nil {
 		if payload, err = json.Marshal(body); err != nil {
@@ -49,7 +55,7 @@ func (a *admin) order(ctx context.Context, method, path string, body, out any) e
 	}
 	var errs []error
 	for _, addr := range addrs {
-		again, err := orderAt(ctx, method, "http://"+addr+path, payload, out)
+		again, err := orderAt(ctx, web, method, web.URL(addr, path), payload, out)
 		if !again {
 			return err
 		}
@@ -59,7 +65,7 @@ func (a *admin) order(ctx context.Context, method, path string, body, out any) e
 }
 
 // orderAt sends an order to one node. It tells whether to send it to the next one.
-func orderAt(ctx context.Context, method, url string, payload []byte, out any) (again bool, err error) {
+func orderAt(ctx context.Context, web ask.Web, method, url string, payload []byte, out any) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(payload))
@@ -70,7 +76,7 @@ func orderAt(ctx context.Context, method, url string, payload []byte, out any) (
 	if password := os.Getenv(passwordVariable); password != "" {
 		request.SetBasicAuth("", password)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: web.TLS}}
 	response, err := client.Do(request)
 	if err != nil {
 		if failed := (*net.OpError)(nil); errors.As(err, &failed) && failed.Op == "dial" {

@@ -29,7 +29,10 @@ A new cluster makes its groups and gives them all slots as soon as it has
 		Example: `  raftkv serve --id n1 --data /var/lib/raftkv --bootstrap
   raftkv serve --id n2 --data /srv/n2 --join 127.0.0.1:9001 \
       --redis 127.0.0.1:7002 --http 127.0.0.1:8002 --peer 127.0.0.1:9002
-  raftkv serve --data /var/lib/raftkv     # again`,
+  raftkv serve --data /var/lib/raftkv     # again
+  RAFTKV_PASSWORD=... raftkv serve --id n1 --data /var/lib/raftkv --bootstrap --initial-nodes 3 \
+      --redis 10.0.0.1:7001 --http 10.0.0.1:8001 --peer 10.0.0.1:9001 \
+      --tls-cert certs/10.0.0.1.crt --tls-key certs/10.0.0.1.key --tls-ca certs/ca.crt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.Dir == "" {
@@ -82,7 +85,10 @@ A new cluster makes its groups and gives them all slots as soon as it has
 	f.IntVar(&c.Groups, "groups", 0, "with --bootstrap: how many groups the cluster begins with; 0: as many as --initial-nodes")
 	f.IntVar(&c.InitialNodes, "initial-nodes", 1, "with --bootstrap: how many nodes there must be before the groups are made")
 	f.StringSliceVar(&c.Join, "join", nil, "enter the cluster that has a node with one of these peer addresses")
-	f.BoolVar(&c.Insecure, "insecure", false, "permit addresses that other machines reach, without TLS")
+	f.StringVar(&c.TLS.Cert, "tls-cert", "", "file with the node's certificate, for TLS on all ports; read again when it changes")
+	f.StringVar(&c.TLS.Key, "tls-key", "", "file with its key")
+	f.StringVar(&c.TLS.CA, "tls-ca", "", "file with the certificate of the authority that all nodes' are of")
+	f.BoolVar(&c.Insecure, "insecure", false, "permit addresses that other machines reach, without TLS and a password")
 	s.add(f)
 	return cmd
 }

@@ -6,6 +6,7 @@ package ask
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -19,6 +20,27 @@ type Question struct {
 	Path     string // with the query, if there is one
 	Password string // none is sent if empty
 	Body     any    // sent as JSON unless it is nil
+	Web      Web
+}
+
+// Web is how nodes are spoken to over HTTP.
+type Web struct{ TLS *tls.Config } // nil: plain HTTP
+
+// URL returns the URL of a path, with its query, at a node's HTTP address.
+func (w Web) URL(addr, path string) string {
+	if w.TLS != nil {
+		return "https://" + addr + path
+	}
+	return "http://" + addr + path
+}
+
+// Client returns what sends requests. Idle connections are kept for others only if
+// all speak plain HTTP.
+func (w Web) Client() *http.Client {
+	if w.TLS == nil {
+		return http.DefaultClient
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: w.TLS, DisableKeepAlives: true}}
 }
 
 // Refusal is a node's answer that it will not.
@@ -43,14 +65,14 @@ func (q Question) Raw(ctx context.Context) ([]byte, error) {
 		}
 		payload = bytes.NewReader(b)
 	}
-	request, err := http.NewRequestWithContext(ctx, q.Method, "http://"+q.Addr+q.Path, payload)
+	request, err := http.NewRequestWithContext(ctx, q.Method, q.Web.URL(q.Addr, q.Path), payload)
 	if err != nil {
 		return nil, err
 	}
 	if q.Password != "" {
 		request.SetBasicAuth("", q.Password)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := q.Web.Client().Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -34,6 +35,9 @@ type Options struct {
 	Addrs []string
 	// Password is sent as AUTH on every connection; empty: none.
 	Password string
+	// TLS is how nodes that speak it are spoken to; nil: plain TCP. A server name is not
+	// needed: it is the host of each node.
+	TLS *tls.Config
 	// FollowerReads sends reads of keys to any node, not only to the leader.
 	// They stay linearizable, and take a question to the leader each.
 	FollowerReads bool

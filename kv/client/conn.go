@@ -3,6 +3,7 @@ package client
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -38,8 +39,7 @@ func refusedDial(err error) (kv.ReplyError, bool) {
 func dial(ctx context.Context, addr string, opts *Options) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	defer cancel()
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", addr)
+	nc, err := connect(ctx, addr, opts.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,15 @@ func dial(ctx context.Context, addr string, opts *Options) (*conn, error) {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
 	return c, nil
+}
+
+func connect(ctx context.Context, addr string, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", addr)
+	}
+	d := tls.Dialer{Config: config}
+	return d.DialContext(ctx, "tcp", addr)
 }
 
 func (c *conn) prepare(ctx context.Context, args ...string) error {

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +13,8 @@ import (
 
 // RedisOptions say how to talk to Redis servers.
 type RedisOptions struct {
-	Password string // for AUTH; empty: none
+	Password string      // for AUTH; empty: none
+	TLS      *tls.Config // nil: plain TCP
 }
 
 // RedisTarget is a Redis server or cluster. Its clients share what they learn

@@ -14,7 +14,7 @@ type redisCrowd struct {
 // together returns the target as so many clients should use it, and what is to be called
 // when all of their connections have been closed.
 func (t *RedisTarget) together(clients int) (all Target, end func()) {
-	if clients >= crowd {
+	if clients >= crowd && t.opts.TLS == nil {
 		if h, err := newHub(); err == nil { // it works without
 			return redisCrowd{t, h}, h.close
 		}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"raftkv/kv/certs"
 	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/kv/raftlog"
@@ -67,7 +68,9 @@ type Config struct {
 	// all; 0 is the default.
 	TraceSample uint64
 	Pprof       bool // serve Go's profiles over HTTP
-	// Insecure permits addresses that other machines reach, without TLS.
+	// TLS are the node's certificates, for all its ports; none: plain TCP.
+	TLS certs.Files
+	// Insecure permits addresses that other machines reach, without TLS and a password.
 	Insecure bool
 
 	// Now is the wall clock; tests may set their own.
@@ -160,13 +163,13 @@ func (c *Config) checkAddr(flag, addr string) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: want host:port: %w", flag, addr, err)
 	}
-	if c.Insecure {
+	if c.Insecure || c.TLS.Given() && c.Password != "" {
 		return nil
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%s %s is reachable from other machines, and there is neither TLS nor authentication between nodes: use a loopback address, or --insecure in a network that you trust", flag, addr)
+	return fmt.Errorf("%s %s is reachable from other machines: that takes TLS (--tls-cert, --tls-key and --tls-ca; `raftkv cert` makes the files) and a password (RAFTKV_PASSWORD), or --insecure in a network that you trust", flag, addr)
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -66,6 +66,9 @@ func (n *Node) transportOptions() transport.Options {
 	o := transport.Options{
 		Addr: n.config.Peer, Node: n.config.ID, Cluster: n.cluster, Handle: n.serveCall, Pulse: n.pulse, Logger: n.log, Trace: n.trace,
 	}
+	if n.credentials != nil {
+		o.Network = transport.TLS(n.credentials.Peers())
+	}
 	if n.faults != nil {
 		o.Wrap, o.NodeAt = func(nc net.Conn, node func() string) net.Conn { return n.faults.Wrap(nc, node) }, n.nodeAt
 	}

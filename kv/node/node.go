@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"raftkv/kv/api"
+	"raftkv/kv/certs"
 	"raftkv/kv/eventlog"
 	"raftkv/kv/fault"
 	"raftkv/kv/group"
@@ -52,11 +54,13 @@ type Node struct {
 	pulse     *pulse.Pulse
 	faults    *fault.Set // nil: they are not enabled
 	peerNames sync.Map   // peer address -> node id, for faults: learnFaults's
-	transport *transport.Transport
-	redis     *server.Server
-	http      *http.Server
-	started   time.Time
-	wakes     [wakeCount]chan struct{} // capacity 1 each: something may have changed
+	// credentials are for TLS; nil: none is spoken.
+	credentials *certs.Credentials
+	transport   *transport.Transport
+	redis       *server.Server
+	http        *http.Server
+	started     time.Time
+	wakes       [wakeCount]chan struct{} // capacity 1 each: something may have changed
 
 	mu       sync.Mutex // guards identity's fields but for those that never change
 	identity *identity
@@ -158,11 +162,16 @@ func (n *Node) start() error {
 		"redis", n.config.Redis, "http", n.config.HTTP, "peer", n.config.Peer, "incarnation", n.identity.Incarnation, "cluster", n.identity.Cluster)
 	n.metrics = metrics.New(n.config.ID, n.config.Version)
 
-	redis, err := net.Listen("tcp", n.config.Redis)
+	if n.config.TLS.Given() {
+		if n.credentials, err = certs.Load(n.config.TLS); err != nil {
+			return err
+		}
+	}
+	redis, err := n.listen(n.config.Redis)
 	if err != nil {
 		return fmt.Errorf("redis address: %w", err)
 	}
-	web, err := net.Listen("tcp", n.config.HTTP)
+	web, err := n.listen(n.config.HTTP)
 	if err != nil {
 		redis.Close()
 		return fmt.Errorf("http address: %w", err)
@@ -188,7 +197,7 @@ func (n *Node) start() error {
 	n.http = &http.Server{Handler: api.New(n, api.Options{
 		Password: n.config.Password, MaxValue: n.config.MaxValue, Metrics: n.metrics.Gatherer(), Pprof: n.config.Pprof, Logger: n.log,
 		Stopping: n.ctx.Done(),
-	}), ReadHeaderTimeout: 5 * time.Second}
+	}), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(n.log.With("topic", "server").Handler(), slog.LevelDebug)}
 	n.retable()
 	n.keep(wakePlace, n.keepPlace)
 	n.keep(wakeReplicas, n.alignReplicas)
@@ -210,6 +219,15 @@ func (n *Node) start() error {
 		}
 	})
 	return nil
+}
+
+// listen opens a port for clients.
+func (n *Node) listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err == nil && n.credentials != nil {
+		l = tls.NewListener(l, n.credentials.Server())
+	}
+	return l, err
 }
 
 // settle joins the configuration with what the folder remembers.

@@ -113,9 +113,11 @@ func (s *Server) accept(nc net.Conn) {
 		return
 	case s.opts.MaxClients > 0 && len(s.conns) >= s.opts.MaxClients:
 		s.Stats.Rejected.Add(1)
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		nc.Write([]byte("-ERR max number of clients reached\r\n"))
-		nc.Close()
+		s.wait.Go(func() { // with TLS this waits for the client
+			nc.SetDeadline(time.Now().Add(time.Second))
+			nc.Write([]byte("-ERR max number of clients reached\r\n"))
+			nc.Close()
+		})
 		return
 	}
 	c := newConn(s, nc, s.nextID.Add(1))

@@ -14,6 +14,9 @@ import (
 // when it is mended, while a new connection works at once. Connections that are not
 // TCP's stay as they are.
 func limitUnconfirmed(nc net.Conn, limit time.Duration) {
+	if c, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
+		nc = c.NetConn()
+	}
 	c, ok := nc.(syscall.Conn)
 	if !ok {
 		return
