@@ -42,6 +42,16 @@ func (l *localCluster) open(password string) (*launch.Cluster, error) {
 	return launch.Open(l.data, self, environ...)
 }
 
+// begun tells whether there is a cluster.
+func (l *localCluster) begun() bool {
+	c, err := l.open("")
+	if err != nil {
+		return false
+	}
+	_, err = c.Nodes()
+	return err == nil
+}
+
 // command is a command line for this cluster that the user can type as it is, in
 // any folder unless the cluster's is the default one.
 func (l *localCluster) command(words ...string) string {

@@ -68,6 +68,7 @@ func TestLocalCluster(t *testing.T) {
 	}
 
 	var status kv.Status
+	t.Setenv("RAFTKV_TLS_CA", filepath.Join(dir, "another-cluster's.crt")) // no business of a local one
 	if err := json.Unmarshal([]byte(ok(t, append([]string{"status", "--json"}, flags...)...)), &status); err != nil {
 		t.Fatal(err)
 	}
