@@ -51,7 +51,7 @@ func HelpReply(s *Spec) kv.Reply {
 	out := kv.ArrayReply(kv.SimpleReply(strings.ToUpper(s.Name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))
 	for _, sub := range s.Subcommands {
 		line := strings.ToUpper(sub.word())
-		if syntax := syntaxOf[sub.Name]; syntax != "" {
+		if len(sub.Arguments) > 0 {
 			line += " " + plainSyntax(sub.Arguments)
 		}
 		out.Elems = append(out.Elems, kv.SimpleReply(line), kv.SimpleReply("    "+sub.Summary))
