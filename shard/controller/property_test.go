@@ -156,7 +156,7 @@ func TestAnyCommandsKeepThePromises(t *testing.T) {
 	for _, m := range grownMaps {
 		grownTexts = append(grownTexts, text(t, m))
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		s, shared, maps := New(), grownMaps[:1:1], grownTexts[:1:1]
 		s.history.limit = 1 << 30
 		if rapid.IntRange(0, 3).Draw(t, "grown") > 0 {
@@ -262,11 +262,22 @@ func TestAnyCommandsKeepThePromises(t *testing.T) {
 				t.Fatalf("MapAt(%d) = %s, want %s", epoch, got, want)
 			}
 		}
-	})
-	t.Log(accepted)
-	for op := range rules {
-		if accepted[op] == 0 {
-			t.Errorf("no %s was ever accepted: the test says nothing about it", op)
+	}
+	missing := func() (ops []string) {
+		for op := range rules {
+			if accepted[op] == 0 {
+				ops = append(ops, op)
+			}
 		}
+		return ops
+	}
+	// Some commands are accepted a few times in a hundred tests, so that of few tests there
+	// may be none.
+	for tries := 0; tries == 0 || tries < 10 && len(missing()) > 0 && !t.Failed(); tries++ {
+		rapid.Check(t, check)
+	}
+	t.Log(accepted)
+	if ops := missing(); len(ops) > 0 {
+		t.Errorf("never accepted, so that the test says nothing about them: %v", ops)
 	}
 }
