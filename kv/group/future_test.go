@@ -10,7 +10,6 @@ import (
 	"raftkv/kv"
 	"raftkv/kv/fsm"
 	"raftkv/kv/resp"
-	"raftkv/kv/store"
 )
 
 // Entries may be committed and wait for the state machine when raft is shut down; it
@@ -19,15 +18,7 @@ import (
 func TestCloseWhileTheStateMachineIsBehind(t *testing.T) {
 	const within = 10 * time.Second
 	g := openAlone(t)
-	held, release, viewed := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(viewed)
-		g.View(func(*store.Store) { // nothing is applied meanwhile
-			close(held)
-			<-release
-		})
-	}()
-	<-held
+	release := holdState(g)
 	last := g.raft.LastIndex()
 	handedOn := func(n uint64) { // n entries are committed, and the state machine's to take
 		t.Helper()
@@ -58,8 +49,7 @@ func TestCloseWhileTheStateMachineIsBehind(t *testing.T) {
 	for g.raft.State() != raft.Shutdown {
 		time.Sleep(time.Millisecond)
 	}
-	close(release)
-	<-viewed
+	release()
 	timeout := time.After(within)
 	for range 3 {
 		select {

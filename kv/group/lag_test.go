@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv/fsm"
-	"raftkv/kv/store"
 )
 
 // A follower stores what its leader sends, and says so, however far its state machine is
@@ -19,15 +18,7 @@ func TestSlowStateMachineHoldsUpNoAppends(t *testing.T) {
 	if err := g.replay.wait(); err != nil {
 		t.Fatal(err)
 	}
-	held, release, viewed := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(viewed)
-		g.View(func(*store.Store) { // nothing is applied meanwhile
-			close(held)
-			<-release
-		})
-	}()
-	<-held
+	release := holdState(g)
 
 	last, lastTerm := uint64(1), uint64(1) // of the entry with the founders
 	stored := make(chan error, 1)
@@ -53,8 +44,7 @@ func TestSlowStateMachineHoldsUpNoAppends(t *testing.T) {
 	if applied := g.fsm.Applied(); applied > 1 {
 		t.Errorf("the state is held, and yet entries up to %d were applied", applied)
 	}
-	close(release)
-	<-viewed
+	release()
 	<-stored
 
 	if _, err := send(&raft.AppendEntriesRequest{PrevLogEntry: last, PrevLogTerm: lastTerm, LeaderCommitIndex: last}); err != nil {

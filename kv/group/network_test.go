@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"raftkv/kv/raftlog"
+	"raftkv/kv/store"
 	"raftkv/kv/transport"
 )
 
@@ -78,4 +79,21 @@ func openAlone(t *testing.T) *Group {
 	}
 	<-serves
 	return g
+}
+
+// holdState keeps the state machine from applying anything until release is called.
+func holdState(g *Group) (release func()) {
+	held, end, viewed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(viewed)
+		g.View(func(*store.Store) {
+			close(held)
+			<-end
+		})
+	}()
+	<-held
+	return func() {
+		close(end)
+		<-viewed
+	}
 }
