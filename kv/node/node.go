@@ -197,7 +197,7 @@ func (n *Node) start() error {
 	n.http = &http.Server{Handler: api.New(n, api.Options{
 		Password: n.config.Password, MaxValue: n.config.MaxValue, Metrics: n.metrics.Gatherer(), Pprof: n.config.Pprof, Logger: n.log,
 		Stopping: n.ctx.Done(),
-	}), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(n.log.With("topic", "server").Handler(), slog.LevelDebug)}
+	}), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(n.log.With("topic", "server").Handler(), slog.LevelWarn)}
 	n.retable()
 	n.keep(wakePlace, n.keepPlace)
 	n.keep(wakeReplicas, n.alignReplicas)
