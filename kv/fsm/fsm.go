@@ -172,16 +172,17 @@ func (f *FSM) applyLog(log *raft.Log) any {
 	if entry.Kind == Admin {
 		f.publishMap()
 	}
+	if changed {
+		f.effect.Store(log.Index)
+	}
+	// Under the lock still, so that an image has the index that its state is of.
+	f.applied.reach(log.Index)
 	f.mu.Unlock()
 	f.sessionLog.write(&f.state.events, log.Term, log.Index)
 
 	result.Replies = replies
-	if changed {
-		f.effect.Store(log.Index)
-	}
 	took := time.Since(start)
 	f.busy.Add(int64(took))
-	f.applied.reach(log.Index)
 	if f.opts.Applied != nil {
 		f.opts.Applied(len(replies), len(log.Data), took)
 	}

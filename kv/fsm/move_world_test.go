@@ -199,6 +199,8 @@ func (s *side) State() *FSM { return s.m.FSM }
 // The controller's record.
 func (w *world) Canceled(uint64) bool { return w.canceled }
 
+func (w *world) Ended(uint64) bool { return w.finished || w.aborted }
+
 func (w *world) Finish(context.Context, uint64) error {
 	if w.chance(4) {
 		return errors.New("the controller does not answer")

@@ -180,6 +180,11 @@ func (r moveRecord) Canceled(epoch uint64) bool {
 	return false
 }
 
+func (r moveRecord) Ended(epoch uint64) bool {
+	m := r.n.shardMap()
+	return m.Epoch >= epoch && !slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == epoch })
+}
+
 func (r moveRecord) Finish(ctx context.Context, epoch uint64) error {
 	p := r.run.state()
 	how := fmt.Sprintf("%d records, %d KB copied in %v; clients waited %v", p.Records, (p.Bytes+1023)>>10,

@@ -15,6 +15,9 @@ var errCanceled = errors.New("the migration was canceled")
 
 // copy brings the target up to the source while clients go on, and hands over.
 func (d *driver) copy(ctx context.Context, attempt uint64) (done bool, err error) {
+	// What is still under way of an earlier try must not be taken for a part of this one,
+	// and parts are numbered by run.
+	d.run = d.Run()
 	if err := d.install(ctx, attempt); err != nil {
 		return false, passing(err)
 	}
@@ -160,7 +163,11 @@ func (d *driver) wipe(ctx context.Context, all bool) error {
 		}
 		if st.Chunk > d.seq {
 			d.seq = st.Chunk
-			return nil
+			// The target counts deleted keys as memory too, and so may take the bound of an
+			// entry for the end of the keys.
+			if st.Keys == 0 && (!all || st.Sessions == 0) {
+				return nil
+			}
 		}
 	}
 }

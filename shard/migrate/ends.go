@@ -70,6 +70,9 @@ type Record interface {
 	// Canceled tells whether the migration is to be undone. It is asked often and
 	// must answer from memory.
 	Canceled(migration uint64) bool
+	// Ended tells whether the record is over, finished or aborted, as far as is known
+	// here. It is asked often and must answer from memory.
+	Ended(migration uint64) bool
 	// Finish makes the target the owner in the shard map.
 	Finish(ctx context.Context, migration uint64) error
 	// Abort leaves the source the owner.

@@ -54,20 +54,30 @@ func (d *driver) next(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	d.progress.Attempt = from.Attempt
+	switch {
+	case from.Phase == Deleting, from.Phase == Deleted, from.Phase == Sealed && d.record.Ended(d.m.Epoch):
+		// The target has the slots: what is undone is canceled here before its record
+		// ends. So it is not asked, for it may have given them away and gone since.
+		return true, d.finish(ctx)
+	case d.canceled() && from.Phase.revocable():
+		// Nor can it be in the way of a cancel: the source must not remember changes for
+		// as long as the target does not answer.
+		return d.undo(ctx, from.Phase)
+	}
 	to, err := d.target.Status(ctx, d.m.Epoch)
 	if err != nil && from.Phase != Frozen {
 		return false, err
 	}
-	d.progress.Attempt = from.Attempt
 	switch {
 	case err != nil: // the target does not answer, and what is frozen must not wait
 		return false, d.thaw(ctx, from.Attempt, false, err)
-	case to.Phase == Activated, from.Phase == Deleting, from.Phase == Deleted:
+	case to.Phase == Activated:
 		return true, d.finish(ctx)
-	case from.Phase == Forgotten, to.Phase == Forgotten:
+	case to.Phase == Forgotten && (from.Phase == Sealed || from.Phase == Forgotten):
 		return false, fmt.Errorf("%w: it is %q in the source and %q in the target; look at who serves its slots and end its record", ErrRefused, from.Phase, to.Phase)
-	case to.Phase == Aborting, to.Phase == Aborted, from.Phase == Canceled, d.canceled():
-		return d.undo(ctx)
+	case to.Phase == Forgotten, from.Phase == Forgotten, to.Phase == Aborting, to.Phase == Aborted, from.Phase == Canceled, d.canceled():
+		return d.undo(ctx, from.Phase)
 	case from.Phase == Unknown:
 		d.step(StepBegin)
 		return false, d.source.Begin(ctx, d.m)
@@ -110,10 +120,13 @@ func (d *driver) finish(ctx context.Context) error {
 }
 
 // undo ends a migration that was canceled, unless the target turns out to have
-// the slots: then it is not done.
-func (d *driver) undo(ctx context.Context) (done bool, err error) {
+// the slots: then it is not done. from is what it is in the source.
+func (d *driver) undo(ctx context.Context, from Phase) (done bool, err error) {
 	d.step(StepCancel)
 	err = d.source.Cancel(ctx, d.m.Epoch, false)
+	if from == Forgotten && errors.Is(err, ErrEnded) {
+		err = nil // it was canceled, or never began: else the target would have the slots, or have forgotten it too
+	}
 	sealed := errors.Is(err, ErrSealed)
 	if err != nil && !sealed {
 		return false, err
@@ -121,10 +134,12 @@ func (d *driver) undo(ctx context.Context) (done bool, err error) {
 	for phase := Aborting; phase == Aborting; {
 		d.step(StepAbort)
 		st, err := d.target.Abort(ctx, d.m.Epoch)
-		if errors.Is(err, ErrActivated) {
+		switch {
+		case errors.Is(err, ErrActivated):
 			return false, nil
-		}
-		if err != nil {
+		case errors.Is(err, ErrEnded) && !sealed:
+			// The target has forgotten it. It never had the slots, for the source has kept them.
+		case err != nil:
 			return false, err
 		}
 		// From the first entry on the target refuses to activate: the source need not

@@ -48,6 +48,10 @@ func (p Phase) Ended() bool {
 	return false
 }
 
+// revocable tells whether a migration that is in this phase in the source can be canceled
+// without the target: that cannot have been told to activate.
+func (p Phase) revocable() bool { return p == Unknown || p == Exporting || p == Frozen }
+
 // Status is what a group's log says of a migration, with all that a driver needs
 // to go on. It is data: it may travel as JSON.
 type Status struct {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,6 +125,13 @@ func (p *process) target(id uint32) fsm.Target {
 		var status migrate.Status
 		return status, json.Unmarshal(answer, &status)
 	}
+}
+
+// Ended tells whether a migration is over.
+func (v *moves) Ended(number uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !slices.ContainsFunc(v.running, func(m *shard.Migration) bool { return m.Epoch == number })
 }
 
 // Canceled tells whether a migration is to be undone.
