@@ -27,13 +27,17 @@ type Timing struct {
 	// Commit is how long followers may not know of a commit when no entry
 	// follows it; at most twice that. Whoever cannot wait calls Publish.
 	Commit time.Duration
+	// Handover is how long slots may be served by nobody while they go to another group:
+	// the commits of several entries in two groups, one after the other. Then the source serves
+	// them again. Clients wait for as long (server.movingWait is above it).
+	Handover time.Duration
 }
 
 // Timings by name: "local" elects in about 300 ms, "wan" suits round trips of
 // 100 ms and more.
 var Timings = map[string]Timing{
-	"local": {Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, Lease: 250 * time.Millisecond, Commit: time.Second},
-	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 2 * time.Second},
+	"local": {Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, Lease: 250 * time.Millisecond, Commit: time.Second, Handover: 500 * time.Millisecond},
+	"wan":   {Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: 1500 * time.Millisecond, Commit: 2 * time.Second, Handover: 2 * time.Second},
 }
 
 // Config is what one replica of a group needs.

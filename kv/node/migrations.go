@@ -21,8 +21,10 @@ import (
 
 const (
 	// migrationRetry is how long a migration that failed rests before its driver
-	// tries again.
+	// tries again, and twice as long each time up to longestRetry: what fails may freeze
+	// the slots each time.
 	migrationRetry = 500 * time.Millisecond
+	longestRetry   = 8 * migrationRetry
 	// moveTimeout bounds one command of a migration on the target's leader.
 	moveTimeout = 5 * time.Second
 	// migrationRate is how many bytes a second a migration copies at most, so that
@@ -35,8 +37,9 @@ const (
 // end at any moment, and whoever leads the group next goes on.
 type drivers struct {
 	mu      sync.Mutex
-	running map[uint64]*driver // by the migration's epoch
-	ended   map[uint64]bool    // here; the map that this node has may not know yet
+	running map[uint64]*driver       // by the migration's epoch
+	ended   map[uint64]bool          // here; the map that this node has may not know yet
+	rests   map[uint64]time.Duration // after failures, by the migration's epoch
 	wait    sync.WaitGroup
 }
 
@@ -58,7 +61,7 @@ func (n *Node) driveMigrations(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.running == nil {
-		d.running, d.ended = make(map[uint64]*driver), make(map[uint64]bool)
+		d.running, d.ended, d.rests = make(map[uint64]*driver), make(map[uint64]bool), make(map[uint64]time.Duration)
 	}
 	for epoch := range d.ended {
 		if m.Epoch > epoch && !slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == epoch }) {
@@ -119,23 +122,34 @@ func (n *Node) drive(ctx context.Context, x shard.Migration, g *group.Group) {
 				"records", p.Records, "bytes", p.Bytes, "frozen", p.Frozen.Round(time.Microsecond).String())
 		case ctx.Err() == nil:
 			n.logFailure("a migration does not go on", x.From, err)
-			pause(ctx, migrationRetry)
+			pause(ctx, n.drivers.rest(x.Epoch))
 		}
 		n.drivers.mu.Lock()
 		delete(n.drivers.running, x.Epoch)
 		if err == nil {
 			n.drivers.ended[x.Epoch] = true
+			delete(n.drivers.rests, x.Epoch)
 		}
 		n.drivers.mu.Unlock()
 		n.nudge()
 	})
 }
 
+// rest returns how long a migration rests that has failed once more.
+func (d *drivers) rest(epoch uint64) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rest := max(d.rests[epoch], migrationRetry)
+	d.rests[epoch] = min(2*rest, longestRetry)
+	return rest
+}
+
 func (n *Node) migrate(ctx context.Context, x shard.Migration, g *group.Group, run *driver) error {
 	pacer := &pacer{rate: migrationRate}
 	var last migrate.Step
 	err := migrate.Run(ctx, x, fsm.Source{Group: group.Leader{Group: g}}, n.target(x.To), moveRecord{n, run}, migrate.Options{
-		Progress: run.set,
+		Progress:    run.set,
+		FreezeLimit: group.Timings[n.config.Profile].Handover,
 		Before: func(step migrate.Step) {
 			if step != last {
 				last = step

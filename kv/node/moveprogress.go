@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"raftkv/kv"
@@ -29,6 +30,7 @@ type moveState struct {
 // moveTold is what the board knows of a migration.
 type moveTold struct {
 	moveState
+	node string    // that drives it
 	said string    // the last event without its numbers
 	at   time.Time // of the last event
 }
@@ -58,17 +60,22 @@ func keysIn(g *group.Group, slots []shard.Range) (n int64) {
 	return n
 }
 
-// follow notes how far the reporter's migrations are, and tells of those that take
-// long: when they come to another step, and from time to time.
+// follow notes how far the reporter's migrations are, forgets those that it drives no
+// more, and tells of those that take long: when they come to another step, and from time to
+// time.
 func (b *board) follow(r report) {
 	var news []kv.Event
 	b.mu.Lock()
 	if b.moves == nil {
 		b.moves = make(map[uint64]moveTold)
 	}
+	maps.DeleteFunc(b.moves, func(epoch uint64, told moveTold) bool {
+		_, still := r.Moves[epoch]
+		return told.node == r.Node && !still
+	})
 	for epoch, state := range r.Moves {
 		told := b.moves[epoch]
-		told.moveState = state
+		told.moveState, told.node = state, r.Node
 		said := state.String()
 		if state.Copying() {
 			said = "copies"

@@ -34,6 +34,10 @@ func TestBoardFollowsMigrations(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("it tells\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+	if len(b.moves) != 1 {
+		t.Errorf("it remembers %d migrations of a node that drives one", len(b.moves))
+	}
+	b.follow(report{Node: "n2"})
 	m := &shard.Map{Migrations: []shard.Migration{{Epoch: 4}, {Epoch: 9}}}
 	list := b.migrations(m)
 	if len(list) != 2 || list[0].Progress == nil || list[0].Progress.Percent() != 100 || list[1].Progress != nil {

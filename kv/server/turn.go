@@ -23,8 +23,9 @@ type turn struct {
 	runs  []*run // the groups in use; few
 	free  []*run
 	steps []step
-	next  int      // the step to be answered next
-	arena [][]byte // arguments of the turn's commands
+	next  int             // the step to be answered next
+	homes map[uint16]*run // where the slots of steps are, if there are several runs
+	arena [][]byte        // arguments of the turn's commands
 }
 
 // step is one command whose reply is due.
@@ -112,10 +113,10 @@ func (t *turn) runOf(g Group) *run {
 
 // read adds a command that only reads. False: see inline.
 func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw []byte) bool {
-	if t.foreign(g) {
+	r := t.runFor(slot, g)
+	if r == nil {
 		return false
 	}
-	r := t.runOf(g)
 	if len(r.proposal.Ends) > 0 {
 		t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
 		r.proposal.Add(raw)
@@ -128,10 +129,10 @@ func (t *turn) read(spec *command.Spec, slot uint16, g Group, args [][]byte, raw
 
 // write adds a command that goes through the log. False: see inline.
 func (t *turn) write(spec *command.Spec, slot uint16, g Group, raw []byte) bool {
-	if t.foreign(g) {
+	r := t.runFor(slot, g)
+	if r == nil {
 		return false
 	}
-	r := t.runOf(g)
 	if len(r.reads) > 0 || len(r.proposal.Commands)+len(raw) > maxTurnBytes && len(r.proposal.Ends) > 0 {
 		if !t.settled() {
 			return false
@@ -141,6 +142,43 @@ func (t *turn) write(spec *command.Spec, slot uint16, g Group, raw []byte) bool 
 	t.add(step{spec: spec, slot: slot, run: r, at: len(r.proposal.Ends)})
 	r.proposal.Add(raw)
 	return true
+}
+
+// runFor returns where a command on slot is added, or nil: see inline.
+func (t *turn) runFor(slot uint16, g Group) *run {
+	if t.foreign(g) {
+		return nil
+	}
+	r := t.runOf(g)
+	if t.hasMoved(slot, r) {
+		if !t.settled() {
+			return nil
+		}
+		r = t.runOf(g)
+	}
+	return r
+}
+
+// hasMoved tells whether commands on slot wait in another run than r, because the slot has
+// changed hands since they came. The group that had it refuses them, and if the new one
+// executed those behind them first, the earlier would overwrite the later.
+func (t *turn) hasMoved(slot uint16, r *run) bool {
+	if len(t.runs) < 2 {
+		return false
+	}
+	if t.homes == nil {
+		t.homes = make(map[uint16]*run)
+	}
+	if len(t.homes) == 0 {
+		for i := range t.steps {
+			t.homes[t.steps[i].slot] = t.steps[i].run
+		}
+	}
+	if home, ok := t.homes[slot]; ok {
+		return home != r
+	}
+	t.homes[slot] = r
+	return false
 }
 
 // foreign tells whether g is another group than that of a turn which may have only one.
@@ -277,6 +315,7 @@ func (t *turn) clear() {
 	t.free = append(t.free, t.runs...)
 	t.runs = t.runs[:0]
 	clear(t.steps)
+	clear(t.homes)
 	t.steps, t.next = t.steps[:0], 0
 }
 
