@@ -79,6 +79,9 @@ func (c *conn) keysInSlot(slotArg, limitArg []byte) kv.Reply {
 	out := kv.Reply{Kind: kv.Array}
 	n := 0
 	failed := c.view(route.Group, func(x *command.Ctx) {
+		if !route.Group.Serves(uint16(slot)) {
+			return // it has gone: its keys, too, as far as they are not deleted yet
+		}
 		n = x.Store.SlotLen(uint16(slot))
 		if limit == 0 {
 			return

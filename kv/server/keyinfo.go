@@ -17,18 +17,23 @@ func (c *conn) onKey(key []byte, fn func(it store.Item, found bool) kv.Reply) kv
 	if !route.Leader && (!c.readonly || route.Group == nil) {
 		return c.server.redirect(route, slot).Reply()
 	}
-	var out kv.Reply
-	err := c.view(route.Group, func(x *command.Ctx) {
-		if !route.Group.Serves(slot) {
-			out = kv.ErrUnserved.Reply()
-			return
+	look := func(g Group) (out kv.Reply) {
+		err := c.view(g, func(x *command.Ctx) {
+			if !g.Serves(slot) {
+				out = kv.ErrUnserved.Reply()
+				return
+			}
+			out = fn(x.Store.Get(key))
+		})
+		if err != "" {
+			return err.Reply()
 		}
-		out = fn(x.Store.Get(key))
-	})
-	if err != "" {
-		return err.Reply()
+		return out
 	}
-	return out
+	if !route.Leader {
+		return look(route.Group)
+	}
+	return c.server.untilServed(slot, look)
 }
 
 func object(c *conn, a [][]byte) kv.Reply {

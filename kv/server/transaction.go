@@ -116,19 +116,20 @@ func watch(c *conn, args [][]byte) kv.Reply {
 	if err != "" {
 		return err.Reply()
 	}
-	route := c.server.route(slot)
-	if !route.Leader {
-		return c.server.redirect(route, slot).Reply()
-	}
-	if err := route.Group.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
+	return c.server.untilServed(slot, func(g Group) kv.Reply { return c.watchOn(g, slot, args[1:]) })
+}
+
+// watchOn is watch with the group that serves the keys' slot.
+func (c *conn) watchOn(g Group, slot uint16, keys [][]byte) kv.Reply {
+	if err := g.ReadIndex(c.server.ctx, group.Linearizable); err != nil {
 		return errorReply(err)
 	}
 	served := false
-	route.Group.View(func(st *store.Store) {
-		if served = route.Group.Serves(slot); !served {
+	g.View(func(st *store.Store) {
+		if served = g.Serves(slot); !served {
 			return
 		}
-		for _, key := range args[1:] {
+		for _, key := range keys {
 			seen := func(w command.Watch) bool { return bytes.Equal(w.Key, key) }
 			if !slices.ContainsFunc(c.multi.watches, seen) { // the first look counts
 				c.multi.watches = append(c.multi.watches, command.Watch{Key: bytes.Clone(key), Version: st.Version(key)})
