@@ -27,7 +27,9 @@ func (f *FSM) Export(number uint64) (*migrate.View, bool) {
 	}
 	x := &exporter{number: number, partRecords: f.partRecords, slots: m.Slots, view: s.store.Snapshot(), sessions: s.sessions.copy()}
 	return &migrate.View{
-		Index:   x.view.Index(),
+		// Not the store's own, which is that of the last change, or, restored, of the
+		// snapshot: the next leader's view must not seem older than this one's.
+		Index:   f.Applied(),
 		Clock:   x.view.Clock(),
 		Attempt: m.Attempt,
 		Frozen:  m.Phase != migrate.Exporting,

@@ -186,3 +186,20 @@ func TestImagesBesideEntries(t *testing.T) {
 		}
 	}
 }
+
+// A view says the same index on a leader that was restored from a snapshot as on the next
+// one that was not, else the next driver would take its replica to be behind.
+func TestViewsOfRestoredReplicas(t *testing.T) {
+	m := newMachine()
+	m.do(0, "SET", "a", "1")
+	m.apply(Admin, 0, moveSteps["export"])
+	m.apply(Barrier, 0)
+	r := restored(t, m.snapshot(t), m.index)
+	m.apply(Barrier, 0)
+	r.apply(Barrier, 0)
+	a, _ := m.Export(7)
+	b, _ := r.Export(7)
+	if a.Index != b.Index {
+		t.Errorf("a view has index %d, on a restored replica %d", a.Index, b.Index)
+	}
+}
