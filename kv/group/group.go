@@ -61,6 +61,7 @@ type Group struct {
 	followerReads *reader
 
 	serving  atomic.Uint64 // the term in which this replica serves as leader, or 0
+	led      atomic.Int64  // when a leader was known last, Unix time in ns; see Settling
 	barred   atomic.Uint64 // the last term in which a barrier was applied
 	opened   atomic.Bool
 	failed   atomic.Pointer[error] // the first reason to stop

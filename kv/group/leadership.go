@@ -116,6 +116,25 @@ func (g *Group) Serving() bool { return g.serving.Load() != 0 }
 // Term returns the term in which this replica serves as leader, or 0.
 func (g *Group) Term() uint64 { return g.serving.Load() }
 
+// settlingTime is for how long somebody is expected to lead after the last leader was heard
+// of. An election takes a part of that, and handing over some round trips.
+const settlingTime = time.Second
+
+// Settling tells whether somebody is about to serve as leader, and this replica will soon
+// know who: it leads itself and is handing over, or has just been elected, or it knew a leader
+// a moment ago. Those who ask meanwhile should wait instead of being told that
+// nobody leads. It is cheap.
+func (g *Group) Settling() bool {
+	if g.serving.Load() != 0 {
+		return false
+	}
+	if g.raft.State() == raft.Leader {
+		return true
+	}
+	leader := g.Leader() // itself: raft has not noted yet that it leads no more
+	return (leader == "" || leader == g.config.Replica) && time.Now().UnixNano()-g.led.Load() < int64(settlingTime)
+}
+
 // whyNotServing is the definite error for a request to a replica that does not
 // serve as leader.
 func (g *Group) whyNotServing() kv.ReplyError {

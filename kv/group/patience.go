@@ -43,8 +43,11 @@ func (t Timing) missed() time.Duration { return t.Heartbeat / 2 }
 func (g *Group) watchLeader(ctx context.Context) {
 	patient := false
 	every(ctx, g.pulse, func() time.Duration { return watchInterval }, func() {
-		heard := g.raft.LastContact()
-		calm := g.raft.State() == raft.Follower && g.Leader() != ""
+		heard, known := g.raft.LastContact(), g.Leader() != ""
+		if known {
+			g.led.Store(time.Now().UnixNano())
+		}
+		calm := g.raft.State() == raft.Follower && known
 		switch {
 		case calm && time.Since(heard) < g.config.Timing.missed():
 			if !patient {

@@ -82,7 +82,7 @@ func (t *table) route(slot uint16) server.Route {
 	r := server.Route{LeaderAddr: owner.leader}
 	if owner.replica != nil {
 		if owner.replica.Serves(slot) {
-			r.Group = owner.replica
+			r.Group, r.Moving = owner.replica, owner.replica.Settling()
 		} else {
 			r.Moving = owner.replica.Serving()
 		}

@@ -10,9 +10,14 @@ import (
 	"raftkv/kv/store"
 )
 
-// movingWait bounds how long a command waits for a slot that is being handed over
-// to another group. It takes milliseconds, unless something fails meanwhile.
-const movingWait = 3 * time.Second
+const (
+	// movingWait bounds how long a command waits for a slot that is being handed over to
+	// another group, or by its leader to another node. It takes milliseconds, unless something
+	// fails meanwhile.
+	movingWait = 3 * time.Second
+	// movingLook is how often is looked who leads: nobody tells when another node begins to.
+	movingLook = 5 * time.Millisecond
+)
 
 // route tells who serves a slot. While it is being handed over nobody does: then
 // route waits, so that clients see a pause instead of an error.
@@ -21,8 +26,9 @@ func (s *Server) route(slot uint16) Route {
 	if !r.Moving {
 		return r
 	}
-	timer := time.NewTimer(movingWait)
+	timer, look := time.NewTimer(movingWait), time.NewTicker(movingLook)
 	defer timer.Stop()
+	defer look.Stop()
 	for {
 		changed := s.node.Changed()
 		if r = s.node.Route(slot); !r.Moving {
@@ -30,6 +36,7 @@ func (s *Server) route(slot uint16) Route {
 		}
 		select {
 		case <-changed:
+		case <-look.C:
 		case <-timer.C:
 			return r
 		case <-s.ctx.Done():
@@ -42,13 +49,18 @@ func (s *Server) route(slot uint16) Route {
 // was on its way: with the group that serves it now if that leads here. Else the
 // client is sent there.
 func (s *Server) untilServed(slot uint16, execute func(Group) kv.Reply) kv.Reply {
+	led := false
 	for until := time.Now().Add(movingWait); ; {
 		route := s.route(slot)
 		if !route.Leader {
 			return s.redirect(route, slot).Reply()
 		}
 		r := execute(route.Group)
-		if !unserved(&r) || time.Now().After(until) {
+		switch {
+		case unserved(&r) && time.Now().Before(until):
+		case unled(&r) && !led:
+			led = true
+		default:
 			return r
 		}
 	}
@@ -58,6 +70,16 @@ func (s *Server) untilServed(slot uint16, execute func(Group) kv.Reply) kv.Reply
 // was done then.
 func unserved(r *kv.Reply) bool {
 	return r.Kind == kv.Error && kv.ReplyError(r.Str) == kv.ErrUnserved
+}
+
+// unled tells whether a reply says that the group did not lead here any more, or not yet.
+// Nothing was done then.
+func unled(r *kv.Reply) bool {
+	if r.Kind != kv.Error {
+		return false
+	}
+	err := kv.ReplyError(r.Str)
+	return err == kv.ErrNoLeader || err == kv.ErrNotReady
 }
 
 // writeOn executes one command, as a RESP array, through a group's log.

@@ -57,8 +57,8 @@ type Route struct {
 	// LeaderAddr returns the Redis address of the leader, host:port, or "" if
 	// none is known. Nil if no group owns the slot.
 	LeaderAddr func() string
-	// Moving says that the group leads here and does not serve the slot now: it is
-	// being handed over, or has just come.
+	// Moving says that the slot is not served now and soon will be: it is on its way to
+	// another group, or the leadership of its group is on its way to another node.
 	Moving bool
 }
 

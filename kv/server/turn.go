@@ -228,7 +228,7 @@ func (t *turn) answer() bool {
 	for ; t.next < len(t.steps); t.next++ {
 		s := &t.steps[t.next]
 		r := s.reply()
-		if c.inline && (unserved(r) || len(c.out) > flushBytes) {
+		if c.inline && (unserved(r) || unled(r) || len(c.out) > flushBytes) {
 			return false
 		}
 		if s.read {
@@ -263,16 +263,9 @@ func (t *turn) observe() {
 // here any more has done nothing, so the client is sent to the one that does.
 func (t *turn) finish(s *step, r *kv.Reply) {
 	c := t.conn
-	if unserved(r) {
+	if unserved(r) || unled(r) {
 		again := t.again(s)
 		r = &again
-	} else if r.Kind == kv.Error {
-		if err := kv.ReplyError(r.Str); err == kv.ErrNoLeader {
-			if route := c.server.node.Route(s.slot); !route.Leader {
-				moved := c.server.redirect(route, s.slot).Reply()
-				r = &moved
-			}
-		}
 	}
 	c.server.Stats.count(s.spec, outcomeOf(r))
 	if r.Kind == kv.Error {
@@ -293,7 +286,8 @@ func (t *turn) traceError(s *step, r *kv.Reply) {
 }
 
 // again executes a step that nothing came of because its slot was on its way to
-// another group. Steps of one slot are refused together, and come here in order.
+// another group, or its group's leadership to another node. Steps of one slot are refused
+// together, and come here in order.
 func (t *turn) again(s *step) kv.Reply {
 	server := t.conn.server
 	if s.read {
