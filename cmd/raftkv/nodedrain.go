@@ -10,66 +10,90 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"raftkv/kv"
 	"raftkv/shard/controller"
 )
 
-// nodeMark is one of the two marks that a node may have.
-type nodeMark struct {
-	name, short, long string
-	done, already     string
-}
-
 func newNodeDrain() *cobra.Command {
-	return nodeMark{
-		"drain", "Move a node's replicas and leaderships elsewhere, and give it no new ones",
-		`Mark a node as draining: its replicas and leaderships move to other nodes, if there
-are enough, and it gets no new ones. 'raftkv node list' shows how far it is, and
---wait tells of it until the node is empty. Such a node can be stopped and removed.`,
-		"is draining; `raftkv node list` shows what it still has", "is draining already",
-	}.command(true)
-}
-
-func newNodeUndrain() *cobra.Command {
-	return nodeMark{
-		"undrain", "Take drain back", "Take drain back: the node may have replicas and lead groups again.",
-		"is active", "is not draining",
-	}.command(false)
-}
-
-// command orders the mark. If it empties the node, that can be waited for.
-func (k nodeMark) command(empties bool) *cobra.Command {
 	var where admin
-	var wait bool
+	var wait, force bool
 	cmd := &cobra.Command{
-		Use:     k.name + " ID",
-		Short:   k.short,
-		Long:    k.long,
-		Example: "  raftkv node " + k.name + " n2\n  raftkv node " + k.name + " n2 --addr 127.0.0.1:8001 --json",
-		Args:    exactArgs("ID"),
+		Use:   "drain ID",
+		Short: "Move a node's replicas and leaderships elsewhere, and give it no new ones",
+		Long: `Mark a node as draining: its replicas and leaderships move to other nodes, and it
+gets no new ones. 'raftkv node list' shows how far it is, and --wait tells of it
+until the node is empty. Such a node can be stopped and removed.
+
+It is refused where too few nodes would remain, alive and not draining, for the
+replicas that groups have now, of which there are up to three: add a node first.
+With --force such replicas are given up, and groups go on with fewer copies. The
+last usable node is never drained.`,
+		Example: `  raftkv node drain n4
+  raftkv node drain n4 --wait
+  raftkv node drain n3 --force     # of three nodes: two copies remain
+  raftkv node drain n4 --addr 127.0.0.1:8001 --json`,
+		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := args[0]
-			var reply controller.Reply
-			if err := where.order(cmd.Context(), http.MethodPost, "/v1/nodes/"+url.PathEscape(id)+"/"+k.name, nil, &reply); err != nil {
+			var body any
+			if force {
+				body = map[string]bool{"force": true}
+			}
+			var reply kv.Drained
+			if err := where.order(cmd.Context(), http.MethodPost, nodePath(id, "drain"), body, &reply); err != nil {
 				return err
 			}
+			fewer := ""
+			if reply.Copies > 0 {
+				fewer = fmt.Sprintf("; groups keep at most %s", count(reply.Copies, "replica"))
+			}
 			if wait {
+				if fewer != "" {
+					where.progress(cmd, "%s is draining%s", id, fewer)
+				}
 				if err := where.awaitEmpty(cmd, id); err != nil {
 					return err
 				}
 				return where.say(cmd, reply, "%s is empty", id)
 			}
 			if !reply.Changed {
-				return where.say(cmd, reply, "%s %s", id, k.already)
+				return where.say(cmd, reply, "%s is draining already", id)
 			}
-			return where.say(cmd, reply, "%s %s", id, k.done)
+			return where.say(cmd, reply, "%s is draining; `raftkv node list` shows what it still has%s", id, fewer)
 		},
 	}
 	where.add(cmd.Flags())
-	if empties {
-		cmd.Flags().BoolVar(&wait, "wait", false, "wait until the node is empty, and tell how far it is")
-	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the node is empty, and tell how far it is")
+	cmd.Flags().BoolVar(&force, "force", false, "drain it though groups are left with fewer replicas")
 	return cmd
 }
+
+func newNodeUndrain() *cobra.Command {
+	var where admin
+	cmd := &cobra.Command{
+		Use:     "undrain ID",
+		Short:   "Take drain back",
+		Long:    "Take drain back: the node may have replicas and lead groups again.",
+		Example: "  raftkv node undrain n2\n  raftkv node undrain n2 --addr 127.0.0.1:8001 --json",
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id := args[0]
+			var reply controller.Reply
+			if err := where.order(cmd.Context(), http.MethodPost, nodePath(id, "undrain"), nil, &reply); err != nil {
+				return err
+			}
+			if !reply.Changed {
+				return where.say(cmd, reply, "%s is not draining", id)
+			}
+			return where.say(cmd, reply, "%s is active", id)
+		},
+	}
+	where.add(cmd.Flags())
+	return cmd
+}
+
+// nodePath is where an order about a node is given.
+func nodePath(id, order string) string { return "/v1/nodes/" + url.PathEscape(id) + "/" + order }
 
 // awaitEmpty waits until a node has no replicas of groups with slots any more, and
 // tells of each one that goes.

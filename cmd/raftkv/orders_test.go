@@ -109,6 +109,7 @@ func TestOrders(t *testing.T) {
 	for _, test := range []struct{ args, answer, order, says string }{
 		{"node drain n1", did, "POST /v1/nodes/n1/drain", "n1 is draining;"},
 		{"node drain n1", nothing, "POST /v1/nodes/n1/drain", "n1 is draining already"},
+		{"node drain n1 --force", `{"epoch":8,"changed":true,"copies":2}`, `POST /v1/nodes/n1/drain {"force":true}`, "still has; groups keep at most 2 replicas\n"},
 		{"node undrain n1", did, "POST /v1/nodes/n1/undrain", "n1 is active"},
 		{"node undrain n1", nothing, "POST /v1/nodes/n1/undrain", "n1 is not draining"},
 		{"node undrain n1 --json", did, "POST /v1/nodes/n1/undrain", did},
@@ -183,14 +184,14 @@ func TestOrderRefused(t *testing.T) {
 // With --wait a drain tells what the node still has until it has nothing.
 func TestDrainWaits(t *testing.T) {
 	f := newFakeNode(t)
-	f.answer = `{"epoch":8,"changed":true}`
+	f.answer = `{"epoch":8,"changed":true,"copies":1}`
 	looks := 0
 	f.next = func() {
 		if looks++; looks == 2 {
 			f.m.Groups[1].Replicas = f.m.Groups[1].Replicas[:1]
 		}
 	}
-	want(t, 0, []string{"n2 has 1 replica and leads 0 groups\n", "n2 is empty"}, "node", "drain", "n2", "--wait", f.addr())
+	want(t, 0, []string{"n2 is draining; groups keep at most 1 replica\n", "n2 has 1 replica and leads 0 groups\n", "n2 is empty"}, "node", "drain", "n2", "--wait", f.addr())
 }
 
 // A move ends when the map has no migration of it any more, and succeeded if its

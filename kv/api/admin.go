@@ -22,6 +22,9 @@ import (
 type Admin interface {
 	// Change carries out a command from package controller.
 	Change(ctx context.Context, change []byte) (controller.Reply, error)
+	// Drain marks a node as draining. Only if it is forced may groups lose replicas that
+	// nobody can take over.
+	Drain(ctx context.Context, id string, force bool) (kv.Drained, error)
 	// RemoveNode takes out a node that is empty and does not run.
 	RemoveNode(ctx context.Context, id string) (controller.Reply, error)
 	// AddGroup makes a group on these nodes, or where there is most room if none is
@@ -47,6 +50,7 @@ const (
 type order struct {
 	Nodes  []string      `json:"nodes"`
 	Node   string        `json:"node"`
+	Force  bool          `json:"force"`
 	Slots  []shard.Range `json:"slots"`
 	To     *uint32       `json:"to"`
 	Reason string        `json:"reason"`
@@ -66,8 +70,8 @@ func (e errOrder) Error() string { return string(e) }
 // handleOrders adds the requests by which the cluster is changed.
 func (h *handler) handleOrders(mux *http.ServeMux) {
 	for pattern, do := range map[string]func(*http.Request, order) (any, error){
-		"POST /v1/nodes/{id}/drain":     h.changeNode(controller.Drain),
-		"POST /v1/nodes/{id}/undrain":   h.changeNode(controller.Undrain),
+		"POST /v1/nodes/{id}/drain":     h.drainNode,
+		"POST /v1/nodes/{id}/undrain":   h.undrainNode,
 		"DELETE /v1/nodes/{id}":         h.removeNode,
 		"POST /v1/groups":               h.addGroup,
 		"DELETE /v1/groups/{id}":        h.removeGroup,
@@ -128,10 +132,12 @@ func statusOf(err error) int {
 	return http.StatusConflict
 }
 
-func (h *handler) changeNode(change func(string) []byte) func(*http.Request, order) (any, error) {
-	return func(r *http.Request, _ order) (any, error) {
-		return h.node.Change(r.Context(), change(r.PathValue("id")))
-	}
+func (h *handler) drainNode(r *http.Request, o order) (any, error) {
+	return h.node.Drain(r.Context(), r.PathValue("id"), o.Force)
+}
+
+func (h *handler) undrainNode(r *http.Request, _ order) (any, error) {
+	return h.node.Change(r.Context(), controller.Undrain(r.PathValue("id")))
 }
 
 func (h *handler) removeNode(r *http.Request, _ order) (any, error) {

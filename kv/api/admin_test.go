@@ -34,6 +34,11 @@ func (f *fakeNode) Change(_ context.Context, change []byte) (controller.Reply, e
 	return controller.Reply{Epoch: 9, Changed: true}, f.err
 }
 
+func (f *fakeNode) Drain(_ context.Context, id string, force bool) (kv.Drained, error) {
+	f.note("drain %s, force %v", id, force)
+	return kv.Drained{Epoch: 9, Changed: true, Copies: 2}, f.err
+}
+
 func (f *fakeNode) RemoveNode(_ context.Context, id string) (controller.Reply, error) {
 	f.note("remove %s", id)
 	return controller.Reply{Epoch: 9, Changed: true}, f.err
@@ -77,7 +82,8 @@ func TestOrders(t *testing.T) {
 		status        int
 		order, answer string
 	}{
-		{"POST /v1/nodes/n1/drain", "", 200, string(controller.Drain("n1")), `{"epoch":9,"changed":true}`},
+		{"POST /v1/nodes/n1/drain", "", 200, "drain n1, force false", `{"epoch":9,"changed":true,"copies":2}`},
+		{"POST /v1/nodes/n1/drain", `{"force":true}`, 200, "drain n1, force true", `{"epoch":9,"changed":true,"copies":2}`},
 		{"POST /v1/nodes/n1/undrain", "", 200, string(controller.Undrain("n1")), `{"epoch":9,"changed":true}`},
 		{"DELETE /v1/nodes/n1", "", 200, "remove n1", `{"epoch":9,"changed":true}`},
 		{"POST /v1/groups", "", 200, "add on []", `{"epoch":9,"changed":true,"group":4}`},

@@ -132,6 +132,49 @@ func TestEmptiest(t *testing.T) {
 	}
 }
 
+// A drain by which groups would lose replicas has to be forced, and nothing makes the
+// last usable node drain.
+func TestMayDrain(t *testing.T) {
+	for name, test := range map[string]struct {
+		nodes    int
+		draining string
+		dead     []string
+		replicas int
+		node     string
+		copies   int    // if it is forced
+		says     string // if it is not
+	}{
+		"enough remain":         {4, "", nil, 3, "n4", 0, ""},
+		"as many as copies":     {3, "", nil, 2, "n3", 0, ""},
+		"two remain":            {3, "", nil, 3, "n3", 2, "2 usable nodes would remain (alive and not draining), and groups have 3 replicas: add a node first (raftkv serve --join ...), or say --force"},
+		"another drains":        {4, "n4", nil, 3, "n3", 2, "2 usable nodes would remain"},
+		"another is dead":       {4, "", []string{"n4"}, 3, "n3", 2, "2 usable nodes would remain"},
+		"the dead one of four":  {4, "", []string{"n4"}, 3, "n4", 0, ""},
+		"the dead one of three": {3, "", []string{"n3"}, 3, "n3", 2, "2 usable nodes would remain"},
+		"one remains":           {3, "n3", nil, 2, "n2", 1, "1 usable node would remain (alive and not draining), and groups have 2 replicas"},
+		"none remains":          {2, "n2", nil, 1, "n1", -1, "without n1 no usable node would remain"},
+		"no group yet":          {3, "", nil, 0, "n3", 0, ""},
+		"no such node":          {3, "", nil, 3, "n9", -1, "there is no node n9"},
+	} {
+		m := orderedMap()
+		m.Nodes = m.Nodes[:test.nodes]
+		for i := range m.Groups {
+			m.Groups[i].Replicas = m.Groups[i].Replicas[:min(test.replicas, len(m.Groups[i].Replicas))]
+		}
+		for i := range m.Nodes {
+			if m.Nodes[i].ID == test.draining {
+				m.Nodes[i].State = shard.Draining
+			}
+		}
+		if copies, err := mayDrain(m, test.dead, test.node, false); copies != 0 || (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %d, %v, want %q", name, copies, err, test.says)
+		}
+		if copies, err := mayDrain(m, test.dead, test.node, true); (err == nil) != (test.copies >= 0) || err == nil && copies != test.copies {
+			t.Errorf("%s, forced: %d, %v, want %d", name, copies, err, test.copies)
+		}
+	}
+}
+
 func TestMayLead(t *testing.T) {
 	m := orderedMap()
 	if err := mayLead(m, 1, "n2"); err != nil {

@@ -134,13 +134,15 @@ func TestOrders(t *testing.T) {
 	p.refused("leader move --group 9 --to n1", "no group 9")
 	other.ok("leader move --group 0 --to n2", "n2 leads group 0")
 
-	// A draining node without another to take over keeps what it has.
-	p.ok("node drain n3", "n3 is draining")
+	// A node without another to take over drains only if it is forced.
+	p.refused("node drain n3", "2 usable nodes would remain (alive and not draining), and groups have 3 replicas")
+	p.ok("node drain n3 --force", "groups keep at most 2 replicas")
 	p.ok("node drain n3", "already")
-	if got := other.nodes()["n3"]; got.State != "draining" || got.Replicas != 3 {
+	if got := other.nodes()["n3"]; got.State != "draining" {
 		t.Errorf("n3: %+v", got)
 	}
-	p.refused("node remove n3", "still has replica n3.")
+	p.refused("node drain n2", "1 usable node would remain")
+	p.refused("node remove n3", "node n3 ")
 	p.refused("node drain n9", "no node")
 	p.ok("node remove n9", "no node n9 to remove")
 	p.refused("group add --nodes n1,n3", "n3 is draining")
