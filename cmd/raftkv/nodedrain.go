@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"raftkv/kv"
+	"raftkv/shard"
 	"raftkv/shard/controller"
 )
 
@@ -22,7 +23,9 @@ func newNodeDrain() *cobra.Command {
 		Short: "Move a node's replicas and leaderships elsewhere, and give it no new ones",
 		Long: `Mark a node as draining: its replicas and leaderships move to other nodes, and it
 gets no new ones. 'raftkv node list' shows how far it is, and --wait tells of it
-until the node is empty. Such a node can be stopped and removed.
+until the node is empty: without replicas of groups with slots, and without a vote
+in group 0, the controller, where other nodes can vote instead. Such a node can be
+stopped and removed.
 
 It is refused where too few nodes would remain, alive and not draining, for the
 replicas that groups have now, of which there are up to three: add a node first.
@@ -51,10 +54,11 @@ last usable node is never drained.`,
 				if fewer != "" {
 					where.progress(cmd, "%s is draining%s", id, fewer)
 				}
-				if err := where.awaitEmpty(cmd, id); err != nil {
+				note, err := where.awaitEmpty(cmd, id)
+				if err != nil {
 					return err
 				}
-				return where.say(cmd, reply, "%s is empty", id)
+				return where.say(cmd, reply, "%s is empty%s", id, note)
 			}
 			if !reply.Changed {
 				return where.say(cmd, reply, "%s is draining already", id)
@@ -95,29 +99,44 @@ func newNodeUndrain() *cobra.Command {
 // nodePath is where an order about a node is given.
 func nodePath(id, order string) string { return "/v1/nodes/" + url.PathEscape(id) + "/" + order }
 
-// awaitEmpty waits until a node has no replicas of groups with slots any more, and
-// tells of each one that goes.
-func (a *admin) awaitEmpty(cmd *cobra.Command, id string) error {
+// awaitEmpty waits until a node has no replicas of groups with slots any more, and no
+// vote in group 0 that others can do without, and tells of each one that goes. It
+// returns what a person should know of the empty node.
+func (a *admin) awaitEmpty(cmd *cobra.Command, id string) (note string, err error) {
 	told := ""
-	err := await(cmd.Context(), math.MaxInt64, id+" to be empty", func(ctx context.Context) (bool, error) {
+	err = await(cmd.Context(), math.MaxInt64, id+" to be empty", func(ctx context.Context) (bool, error) {
 		v, err := a.look(ctx)
 		if err != nil {
 			return false, nil // the next node may answer
 		}
-		for _, n := range listNodes(v) {
-			if n.ID != id || n.Replicas == 0 {
-				continue
-			}
-			if text := fmt.Sprintf("%s has %s and leads %s", id, count(n.Replicas, "replica"), count(n.Leads, "group")); text != told {
-				told = text
-				a.progress(cmd, "%s", text)
-			}
-			return false, nil
+		var left string
+		if left, note = v.holds(id); left == "" {
+			return true, nil
 		}
-		return true, nil
+		if left != told {
+			told = left
+			a.progress(cmd, "%s %s", id, left)
+		}
+		return false, nil
 	})
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("the wait was ended, and %s goes on draining: `raftkv balance plan` shows what it waits for, `raftkv node undrain %s` takes it back", id, id)
+		return "", fmt.Errorf("the wait was ended, and %s goes on draining: `raftkv balance plan` shows what it waits for, `raftkv node undrain %s` takes it back", id, id)
 	}
-	return err
+	return note, err
+}
+
+// holds tells what a draining node still has that goes elsewhere, and what it keeps.
+func (v view) holds(id string) (leaving, keeps string) {
+	for _, n := range listNodes(v) {
+		if n.ID == id && n.Replicas > 0 {
+			return fmt.Sprintf("has %s and leads %s", count(n.Replicas, "replica"), count(n.Leads, "group")), ""
+		}
+	}
+	switch votes, goes := v.m.ControllerVote(id, func(n *shard.Node) bool { return v.answers(n.ID) }); {
+	case goes:
+		return "has no replica of a group with slots any more, and votes in group 0 until others do without its vote", ""
+	case votes:
+		return "", ", but votes in group 0, and too few other nodes could instead: group 0 lacks its vote while it is stopped; add a node first, or remove it at once"
+	}
+	return "", ""
 }

@@ -15,10 +15,10 @@ func newNodeRemove() *cobra.Command {
 		Use:   "remove ID",
 		Short: "Take a node out of the cluster that is empty and does not run",
 		Long: `Take a node out of the cluster. It is refused while the node has replicas, and
-while it runs, since it would join again: drain it, wait until 'raftkv node list'
-shows no replicas, stop it, and remove it.`,
-		Example: `  raftkv node drain n4
-  raftkv node kill n4      # when it has no replicas any more
+while it runs, since it would join again: drain it, wait until it is empty, stop
+it, and remove it.`,
+		Example: `  raftkv node drain n4 --wait
+  raftkv node kill n4
   raftkv node remove n4`,
 		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

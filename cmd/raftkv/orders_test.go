@@ -87,9 +87,9 @@ func (f *fakeNode) addr() string { return "--addr=" + strings.TrimPrefix(f.URL, 
 
 func TestNodeAndGroupTables(t *testing.T) {
 	f := newFakeNode(t)
-	const nodes = `NODE  STATE           REDIS           HTTP            PEER            REPLICAS  LEADS  SLOTS
-n1    active          127.0.0.1:7001  127.0.0.1:8001  127.0.0.1:9001  2         1      16383
-n2    dead, draining  127.0.0.1:7002  127.0.0.1:8002  127.0.0.1:9002  1         0      0
+	const nodes = `NODE  STATE           REDIS           HTTP            PEER            GROUP0  REPLICAS  LEADS  SLOTS
+n1    active          127.0.0.1:7001  127.0.0.1:8001  127.0.0.1:9001  leads   2         1      16383
+n2    dead, draining  127.0.0.1:7002  127.0.0.1:8002  127.0.0.1:9002  none    1         0      0
 `
 	if got := call(t, "node", "list", f.addr()); got.stdout != nodes {
 		t.Errorf("got\n%s\nwant\n%s", got.stdout, nodes)
@@ -192,6 +192,37 @@ func TestDrainWaits(t *testing.T) {
 		}
 	}
 	want(t, 0, []string{"n2 is draining; groups keep at most 1 replica\n", "n2 has 1 replica and leads 0 groups\n", "n2 is empty"}, "node", "drain", "n2", "--wait", f.addr())
+}
+
+// A node that still votes in group 0 is empty only when that vote is gone, or when
+// nobody could vote in its place, which is said.
+func TestDrainWaitsForTheVote(t *testing.T) {
+	drain := func(t *testing.T, f *fakeNode) result {
+		f.answer = `{"epoch":8,"changed":true}`
+		f.m.Groups[1].Replicas = f.m.Groups[1].Replicas[:1] // n2 has no other replica
+		f.m.Groups[0].Replicas = append(f.m.Groups[0].Replicas, shard.Replica{Node: "n2", ID: "n2.1", Voter: true})
+		return want(t, 0, []string{"n2 is empty"}, "node", "drain", "n2", "--wait", f.addr())
+	}
+	const waits = "votes in group 0 until others do without its vote"
+	t.Run("goes", func(t *testing.T) {
+		f := newFakeNode(t)
+		f.m.Nodes = append(f.m.Nodes, shard.Node{ID: "n3", State: shard.Active})
+		f.status.Nodes = append(f.status.Nodes, kv.NodeStatus{ID: "n3", State: kv.NodeUp})
+		looks := 0
+		f.next = func() {
+			if looks++; looks == 2 {
+				f.m.Groups[0].Replicas[1].Voter = false
+			}
+		}
+		if r := drain(t, f); !strings.HasSuffix(r.stdout, waits+"\nn2 is empty\n") || looks != 3 {
+			t.Errorf("%d looks, and it says\n%s", looks, r.stdout)
+		}
+	})
+	t.Run("stays", func(t *testing.T) {
+		if r := drain(t, newFakeNode(t)); strings.Contains(r.stdout, waits) || !strings.Contains(r.stdout, "n2 is empty, but votes in group 0") {
+			t.Errorf("it says\n%s", r.stdout)
+		}
+	})
 }
 
 // A move ends when the map has no migration of it any more, and succeeded if its

@@ -97,9 +97,23 @@ func (n *Node) RemoveNode(ctx context.Context, id string) (reply controller.Repl
 		}
 	}
 	if info := m.Node(id); info != nil && n.runs(ctx, info) {
-		return reply, refused("node %s is empty but still runs, and would join again; stop its process first", id)
+		return reply, mustStop(m, n.bulletin.Load().Dead, id)
 	}
 	return n.Change(ctx, controller.RemoveNode(id))
+}
+
+// mustStop returns why a node without replicas of groups with slots cannot be removed
+// while it runs, and what to do first: whoever stops several such nodes that vote in
+// group 0 costs it its quorum.
+func mustStop(m *shard.Map, dead []string, id string) error {
+	votes, goes := m.ControllerVote(id, func(n *shard.Node) bool { return !slices.Contains(dead, n.ID) })
+	switch {
+	case goes:
+		return refused("node %s runs and still votes in group 0; drain it and wait until others do without its vote (raftkv node drain %s --wait), then stop its process", id, id)
+	case votes:
+		return refused("node %s still runs, and would join again. It votes in group 0, and too few other nodes could instead: add a node first, or stop its process and remove it at once", id)
+	}
+	return refused("node %s is empty but still runs, and would join again; stop its process first", id)
 }
 
 // runs tells whether a node answers.

@@ -175,6 +175,26 @@ func TestMayDrain(t *testing.T) {
 	}
 }
 
+// A node that votes in group 0 is not called empty.
+func TestRunningNodeIsNotRemoved(t *testing.T) {
+	for says, test := range map[string]struct {
+		voters int
+		dead   []string
+	}{
+		"node n1 is empty but still runs":                    {0, nil},
+		"node n1 runs and still votes in group 0; drain it":  {3, nil},
+		"It votes in group 0, and too few other nodes could": {3, []string{"n4"}},
+	} {
+		m := orderedMap()
+		for i, n := range m.Nodes {
+			m.Groups[0].Replicas = append(m.Groups[0].Replicas, shard.Replica{Node: n.ID, ID: n.ID + ".1", Voter: i < test.voters})
+		}
+		if err := mustStop(m, test.dead, "n1"); !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
+	}
+}
+
 func TestMayLead(t *testing.T) {
 	m := orderedMap()
 	if err := mayLead(m, 1, "n2"); err != nil {
