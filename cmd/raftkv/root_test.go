@@ -46,6 +46,9 @@ func TestMisuse(t *testing.T) {
 		{"up --max-memory=lots", "512mb"},
 		{"up --nodes=0", "1 to 100"},
 		{"up --redis-port=7001 --http-port=7002", "port 7002 would be both"},
+		{"up --replace-after=-1s", "--replace-after -1s: take 1s or more"},
+		{"up --replace-after=0s", "--replace-after 0s: take 1s or more"},
+		{"serve --data=x --bootstrap --replace-after=0", "--replace-after 0s: take 1s or more"},
 		{"serve", "--data DIR"},
 		{"serve --data=x --bootstrap --join=a:1", "give one of them"},
 	} {

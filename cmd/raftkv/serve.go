@@ -41,6 +41,9 @@ A new cluster makes its groups and gives them all slots as soon as it has
 			if c.Bootstrap && len(c.Join) > 0 {
 				return misuse{errors.New("--bootstrap begins a new cluster and --join enters one that exists: give one of them")}
 			}
+			if err := s.check(); err != nil {
+				return err
+			}
 			s.apply(&c)
 			if s.scheduling.value == "batch" {
 				if err := launch.ScheduleAsBatch(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.IntVar(&s.maxClients, "max-clients", node.DefaultMaxClients, "most Redis connections of a node")
 	f.DurationVar(&s.replay, "replay-budget", node.DefaultReplayBudget, "take a snapshot when replaying the log after a restart would take longer; negative: never")
 	f.DurationVar(&s.hang, "hang-timeout", node.DefaultHangTimeout, "stop the node when its disk has not answered for so long, so that another one can lead")
-	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, if there are other nodes")
+	f.DurationVar(&s.replace, "replace-after", node.DefaultReplaceAfter, "replace the replicas of a node that has been silent for so long, 1s or more, if there are other nodes")
 	f.Var(&s.logLevel, "log-level", "what the node's log tells: debug, info, warn or error")
 	f.Var(&s.trace, "trace", "follow messages and entries in the node's log/trace.jsonl: all, off, or some of "+strings.Join(eventlog.TraceTopics(), ", "))
 	f.Uint64Var(&s.sample, "trace-sample", eventlog.DefaultTraceSample, "of how many entries the trace follows one under load, besides those that are slow or fail; 1: all")
@@ -69,6 +70,18 @@ func (s *settings) add(f *pflag.FlagSet) {
 	f.MarkHidden("disk-faults")
 	f.StringVar(&s.failpoint, "failpoint", "", "for tests: the steps before which migrations stop")
 	f.MarkHidden("failpoint")
+}
+
+// leastReplaceAfter is the shortest time after which a node's replicas may be replaced:
+// nodes that live are silent between two heartbeats, too, and when they begin.
+const leastReplaceAfter = time.Second
+
+// check refuses values that no node could work with.
+func (s *settings) check() error {
+	if s.replace < leastReplaceAfter {
+		return misuse{fmt.Errorf("--replace-after %v: take %v or more; to replace no node ever, take one as long as 1000h", s.replace, leastReplaceAfter)}
+	}
+	return nil
 }
 
 // args turns the settings that differ from the defaults back into flags, for

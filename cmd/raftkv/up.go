@@ -43,6 +43,9 @@ others are given.`,
   raftkv up --log-store boltdb --replay-budget 500ms`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			c, err := o.open(o.password)
 			if err != nil {
 				return err
