@@ -105,16 +105,20 @@ func (a *askedNode) fetch(ctx context.Context, path string, out any) (raw []byte
 // errNoAnswer: no node could be asked.
 var errNoAnswer = errors.New("no node answers")
 
-// noAnswer is the error when no node could be asked, or none could do what was asked.
+// noAnswer is the error when no node could be asked, or none could do what was asked,
+// or one answered that it cannot be done.
 func noAnswer(errs []error) error {
-	var said []string
+	said := map[bool][]string{} // by whether it is definite
 	for _, err := range errs {
-		if no := (refused{}); errors.As(err, &no) && !slices.Contains(said, no.Error()) {
-			said = append(said, no.Error())
+		if no := (refused{}); errors.As(err, &no) && !slices.Contains(said[no.definite], no.Error()) {
+			said[no.definite] = append(said[no.definite], no.Error())
 		}
 	}
-	if len(said) > 0 { // they are there, so nobody needs to hear how to start them
-		return fmt.Errorf("%w this now: %s", errNoAnswer, strings.Join(said, "; "))
+	switch definite, passing := said[true], said[false]; {
+	case len(definite) > 0:
+		return refused{errors.New(strings.Join(definite, "; ")), true}
+	case len(passing) > 0: // they are there, so nobody needs to hear how to start them
+		return fmt.Errorf("%w this now: %s", errNoAnswer, strings.Join(passing, "; "))
 	}
 	return fmt.Errorf("%w; start the cluster with `raftkv up`, or name a node's HTTP address with --addr: %w", errNoAnswer, errors.Join(errs...))
 }

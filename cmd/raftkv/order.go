@@ -96,18 +96,24 @@ func orderAt(ctx context.Context, web ask.Web, method, url string, payload []byt
 }
 
 // refused is what a node answered that will not do what it was asked.
-type refused struct{ error }
+type refused struct {
+	error
+	// definite: it is no want of a leader or the like, and asking later will not help.
+	definite bool
+}
 
 // refusal words a node's answer for a person.
 func refusal(url string, code int, status string, answer []byte) error {
 	var said struct{ Code, Error string }
+	definite := code < http.StatusInternalServerError
 	switch {
 	case json.Unmarshal(answer, &said) != nil || said.Error == "":
-		return refused{fmt.Errorf("%s: %s: %s", url, status, strings.TrimSpace(string(answer)))}
+		return refused{fmt.Errorf("%s: %s: %s", url, status, strings.TrimSpace(string(answer))), definite}
 	case code == http.StatusUnauthorized:
-		return refused{fmt.Errorf("the cluster has a password, and this is not it: set %s", passwordVariable)}
+		return refused{fmt.Errorf("the cluster has a password, and this is not it: set %s", passwordVariable), definite}
 	}
-	return refused{errors.New(strings.TrimPrefix(said.Error, "ERR "))}
+	text := strings.TrimPrefix(said.Error, "ERR ")
+	return refused{errors.New(strings.TrimPrefix(text, "NOTFOUND ")), definite}
 }
 
 // print shows what a command found or did: as JSON if that was asked for, else as
