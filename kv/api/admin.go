@@ -32,6 +32,8 @@ type Admin interface {
 	AddGroup(ctx context.Context, nodes []string) (controller.Reply, error)
 	// MoveSlots begins migrations of slots to a group.
 	MoveSlots(ctx context.Context, slots []shard.Range, to uint32, reason string) (kv.Move, error)
+	// CancelMigration undoes the migration that began at an epoch.
+	CancelMigration(ctx context.Context, epoch uint64) (controller.Reply, error)
 	// LetLead hands a group to the voter on a node.
 	LetLead(ctx context.Context, group uint32, node string) error
 	// Trace sets which topics this node's trace follows, and of how many entries one
@@ -179,7 +181,7 @@ func (h *handler) cancelMigration(r *http.Request, _ order) (any, error) {
 	if err != nil {
 		return nil, errOrder("ERR " + strconv.Quote(r.PathValue("epoch")) + " is no migration: they are named by the epoch at which they began")
 	}
-	return h.node.Change(r.Context(), controller.CancelMigration(epoch))
+	return h.node.CancelMigration(r.Context(), epoch)
 }
 
 func (h *handler) setBalance(r *http.Request, o order) (any, error) {

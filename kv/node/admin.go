@@ -243,6 +243,29 @@ func (n *Node) MoveSlots(ctx context.Context, slots []shard.Range, to uint32, re
 	}
 }
 
+// CancelMigration undoes a migration. Of one that is not under way it tells whether it
+// is over or never was, as far as the history goes back.
+func (n *Node) CancelMigration(ctx context.Context, epoch uint64) (reply controller.Reply, err error) {
+	m, err := n.readMap(ctx)
+	if err != nil {
+		return reply, err
+	}
+	if !began(m, epoch) && epoch < m.Epoch {
+		switch was, err := n.Map(epoch); {
+		case epoch == 0 || err == nil && !began(was, epoch):
+			return reply, refused("there was no migration %d; the list of migrations shows those that are under way", epoch)
+		case err == nil:
+			return reply, refused("migration %d is over; move the slots back if they should be where they were", epoch)
+		}
+	}
+	return n.Change(ctx, controller.CancelMigration(epoch))
+}
+
+// began tells whether a map has the migration that began at an epoch.
+func began(m *shard.Map, epoch uint64) bool {
+	return slices.ContainsFunc(m.Migrations, func(x shard.Migration) bool { return x.Epoch == epoch })
+}
+
 // sortOut tells which of the slots are where they shall go, which are on their way
 // there, and which migrations are missing. Those have no epoch.
 func sortOut(m *shard.Map, slots []shard.Range, to uint32) (move kv.Move, missing []shard.Migration, err error) {

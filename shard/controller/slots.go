@@ -114,7 +114,7 @@ func cancelMigration(ch *change, c command) error {
 		return err
 	}
 	if at < 0 {
-		return fmt.Errorf("migration %d is over; move the slots back if they should be where they were", *c.Epoch)
+		return fmt.Errorf("migration %d is over, if there was one; move the slots back if they should be where they were", *c.Epoch)
 	}
 	ch.changed = !ch.Migrations[at].Canceled
 	ch.Migrations[at].Canceled = true

@@ -203,7 +203,9 @@ func TestMigrationsListAndCancel(t *testing.T) {
 	}
 	p.refused("slots move --slots 50 --to 3", fmt.Sprint("moved by migration ", epoch))
 	p.refused("group remove 2", fmt.Sprint("migration ", epoch))
-	p.refused("migrations cancel 1000000", "no migration")
+	p.refused("migrations cancel 1000000", "there is no migration 1000000")
+	p.refused("migrations cancel 0", "there was no migration 0")
+	p.refused("migrations cancel 1", "there was no migration 1")
 	p.ok(fmt.Sprint("migrations cancel ", epoch), "is being undone")
 	var migrations []shard.Migration
 	p.json("migrations list", &migrations)
@@ -226,7 +228,7 @@ func TestMigrationsListAndCancel(t *testing.T) {
 	if g := p.groups()[1]; g.Count != 5461 || g.Slots[0].From() != 0 {
 		t.Errorf("group 1: %+v", g)
 	}
-	p.refused(fmt.Sprint("migrations cancel ", epoch), "is over")
+	p.refused(fmt.Sprint("migrations cancel ", epoch), "is over; move the slots back")
 }
 
 // An emptied node that still runs would join again; when it is dead it can go.
