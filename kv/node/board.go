@@ -357,14 +357,15 @@ func (n *Node) hear(ctx context.Context, r report) (*bulletin, error) {
 // lookForDead finds which nodes do not answer, on the controller's leader: every
 // node has a replica of its group, and raft's heartbeats go to all.
 func (n *Node) lookForDead(g *group.Group) {
+	m := n.shardMap()
+	met := n.newcomers.meet(m, time.Now())
 	if n.board.age() < aliveFor {
 		return // there has been no time to hear of all
 	}
 	var dead []string
-	m := n.shardMap()
 	for _, info := range m.Nodes {
 		r := m.Group(shard.Controller).On(info.ID)
-		if info.ID != n.config.ID && (r == nil || time.Since(g.Heard(r.ID)) > aliveFor) {
+		if info.ID != n.config.ID && (r == nil || time.Since(latest(g.Heard(r.ID), met[r.ID])) > aliveFor) {
 			dead = append(dead, info.ID)
 		}
 	}

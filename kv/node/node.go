@@ -69,6 +69,7 @@ type Node struct {
 	place    atomic.Pointer[place] // what keepPlace was told
 
 	board     *board                   // of use on the controller's leader
+	newcomers newcomers                // as above
 	bulletin  atomic.Pointer[bulletin] // what came from there
 	reporting atomic.Pointer[context.CancelFunc]
 	feed      feed         // events, of the whole cluster
