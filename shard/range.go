@@ -82,6 +82,14 @@ func FormatRanges(ranges []Range) string {
 	return strings.Join(parts, ",")
 }
 
+// Noun is the word that stands before the numbers of slots.
+func Noun(ranges []Range) string {
+	if len(ranges) == 1 && ranges[0].Len() == 1 {
+		return "slot"
+	}
+	return "slots"
+}
+
 // BriefRanges names up to three ranges and counts the rest.
 func BriefRanges(ranges []Range) string {
 	var parts []string

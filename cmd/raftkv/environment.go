@@ -29,7 +29,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			failed = misuse{fmt.Errorf("%s=%s: %w", name, value, err)}
+			failed = misuse{fmt.Errorf("%s=%s: %w", name, value, flagError(err))}
 		}
 	})
 	return failed

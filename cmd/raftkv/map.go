@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -81,11 +80,7 @@ func printMap(out io.Writer, m *shard.Map) error {
 		return err
 	}
 	for _, x := range m.Migrations {
-		b, err := json.Marshal(x.Slots)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "\nmigration %d: slots %s from group %d to group %d: %s\n", x.Epoch, b, x.From, x.To, x.Reason)
+		fmt.Fprintf(out, "\n%s\n", migrationText(x))
 	}
 	return nil
 }

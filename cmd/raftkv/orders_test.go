@@ -250,7 +250,7 @@ func TestSlotsMoveWaits(t *testing.T) {
 				f.m.Owner[slot] = 2
 			}
 		}
-		want(t, 0, []string{"migration 8: slots 0-4 from group 1 to group 2", "migration 8: done", "5 slots moved to group 2; 1 were there before"}, append(args, f.addr())...)
+		want(t, 0, []string{"migration 8: slots 0-4 from group 1 to group 2", "migration 8: done", "5 slots moved to group 2; 1 was there before"}, append(args, f.addr())...)
 		if want := `POST /v1/migrations {"reason":"ordered by a person","slots":[[0,5]],"to":2}`; len(f.orders) != 1 || f.orders[0] != want {
 			t.Errorf("the node was told %q, want %q", f.orders, want)
 		}

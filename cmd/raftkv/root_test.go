@@ -46,6 +46,11 @@ func TestMisuse(t *testing.T) {
 		{"up --max-memory=lots", "512mb"},
 		{"up --nodes=0", "1 to 100"},
 		{"up --redis-port=7001 --http-port=7002", "port 7002 would be both"},
+		{"up --nodes=x", `invalid argument "x" for "--nodes" flag: want a number`},
+		{"up --nodes=99999999999999999999", "the number is out of range"},
+		{"up --trace-sample=-1", "want a number, 0 or more"},
+		{"up --pprof=x", "want true or false"},
+		{"up --hang-timeout=5", "want a time such as 10s"},
 		{"up --replace-after=-1s", "--replace-after -1s: take 1s or more"},
 		{"up --replace-after=0s", "--replace-after 0s: take 1s or more"},
 		{"serve --data=x --bootstrap --replace-after=0", "--replace-after 0s: take 1s or more"},
@@ -73,6 +78,9 @@ func TestEnvironment(t *testing.T) {
 	}
 	t.Setenv("RAFTKV_PROFILE", "moon")
 	want(t, exitMisuse, []string{"RAFTKV_PROFILE=moon"}, "up")
+	t.Setenv("RAFTKV_PROFILE", "")
+	t.Setenv("RAFTKV_NODES", "x")
+	want(t, exitMisuse, []string{`RAFTKV_NODES=x: invalid argument "x" for "--nodes" flag: want a number`}, "up")
 }
 
 func TestSizes(t *testing.T) {

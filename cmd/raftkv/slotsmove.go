@@ -183,7 +183,11 @@ func (a *admin) tell(cmd *cobra.Command, result moveResult, to uint32) error {
 		text = fmt.Sprintf("%d of %s undone; the slots stay where they were", states[moveUndone], count(len(result.Migrations), "migration"))
 	}
 	if there := slotCount(result.There); there > 0 {
-		text += fmt.Sprintf("; %d were there before", there)
+		were := "were"
+		if there == 1 {
+			were = "was"
+		}
+		text += fmt.Sprintf("; %d %s there before", there, were)
 	}
 	if err := a.say(cmd, result, "%s", text); err != nil || states[moveUndone] == 0 {
 		return err
@@ -193,7 +197,7 @@ func (a *admin) tell(cmd *cobra.Command, result moveResult, to uint32) error {
 
 // migrationText describes a migration in a line.
 func migrationText(x shard.Migration) string {
-	text := fmt.Sprintf("migration %d: slots %s from group %d to group %d", x.Epoch, shard.FormatRanges(x.Slots), x.From, x.To)
+	text := fmt.Sprintf("migration %d: %s %s from group %d to group %d", x.Epoch, shard.Noun(x.Slots), shard.FormatRanges(x.Slots), x.From, x.To)
 	if x.Reason != "" {
 		text += " (" + x.Reason + ")"
 	}

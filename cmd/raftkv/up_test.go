@@ -47,7 +47,7 @@ func TestUpAndDown(t *testing.T) {
 	want(t, exitFailure, []string{"n2 is paused", "node resume n2"}, "up", "--detach", "--data", data)
 	want(t, 0, []string{"n2 goes on"}, "node", "resume", "n2", "--data", data)
 	want(t, 0, []string{"n1 serves"}, "node", "start", "n1", "--data", data)
-	want(t, exitFailure, []string{"n9", "n1 n2 n3"}, "node", "kill", "n9", "--data", data)
+	want(t, exitFailure, []string{"n9", "n1, n2, n3"}, "node", "kill", "n9", "--data", data)
 
 	want(t, 0, []string{"stopped 3 nodes"}, "down", "--data", data)
 	wantAll(t, data, launch.Dead)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +35,7 @@ func (f *file) node(id string) (*Node, error) {
 		}
 		ids = append(ids, f.Nodes[i].ID)
 	}
-	return nil, fmt.Errorf("there is no node %q: there are %v", id, ids)
+	return nil, fmt.Errorf("there is no node %q: there are %s", id, strings.Join(ids, ", "))
 }
 
 func (f *file) begun() bool {

@@ -79,7 +79,7 @@ func TestKillPauseResume(t *testing.T) {
 	}
 	start(t, c, "n1")
 	wantState(t, c, "n1", launch.Running)
-	if err := c.Kill("n9"); err == nil || !strings.Contains(err.Error(), "[n1]") {
+	if err := c.Kill("n9"); err == nil || !strings.Contains(err.Error(), "there are n1") {
 		t.Errorf("killing an unknown node: %v", err)
 	}
 }

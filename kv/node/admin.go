@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"raftkv/kv"
@@ -195,6 +196,9 @@ func mayLead(m *shard.Map, group uint32, node string) error {
 	if g == nil {
 		return refused("there is no group %d", group)
 	}
+	if m.Node(node) == nil {
+		return refused("there is no node %s", node)
+	}
 	var voters []string
 	for _, r := range g.Replicas {
 		if r.Voter {
@@ -202,7 +206,7 @@ func mayLead(m *shard.Map, group uint32, node string) error {
 		}
 	}
 	if !slices.Contains(voters, node) {
-		return refused("node %s has no vote in group %d; it can be led by %v", node, group, voters)
+		return refused("node %s has no vote in group %d; it can be led by %s", node, group, strings.Join(voters, ", "))
 	}
 	return nil
 }

@@ -200,7 +200,7 @@ func TestMayLead(t *testing.T) {
 	if err := mayLead(m, 1, "n2"); err != nil {
 		t.Error(err)
 	}
-	for says, test := range map[string]leadOrder{"no group 9": {9, "n1"}, "n4 has no vote in group 1": {1, "n4"}, "led by [n1 n2]": {1, "n3"}} {
+	for says, test := range map[string]leadOrder{"no group 9": {9, "n1"}, "n4 has no vote in group 1": {1, "n4"}, "it can be led by n1, n2": {1, "n3"}, "there is no node n9": {1, "n9"}} {
 		if err := mayLead(m, test.Group, test.Node); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: %v, want %q", test, err, says)
 		}

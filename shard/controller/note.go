@@ -140,7 +140,7 @@ func nodeNote(old, now *shard.Node) string {
 
 func migrationNote(epoch uint64, m *shard.Map, what string) string {
 	x := migrationOf(epoch, m)
-	return fmt.Sprintf("migration %d %s: slots %s from group %d to group %d", epoch, what, shard.BriefRanges(x.Slots), x.From, x.To)
+	return fmt.Sprintf("migration %d %s: %s %s from group %d to group %d", epoch, what, shard.Noun(x.Slots), shard.BriefRanges(x.Slots), x.From, x.To)
 }
 
 func migrationOf(epoch uint64, m *shard.Map) shard.Migration {
