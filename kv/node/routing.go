@@ -80,51 +80,57 @@ func (n *Node) stateMemory() (total int64) {
 	return total
 }
 
-// Topology shows every node as master of all slots that it leads.
+// Topology shows every node as master of all slots that it leads. One that leads none
+// stands with a leader of slots that it has a copy of, if there is any.
 func (r routes) Topology() server.Topology {
 	n, table := r.n, r.n.table.Load()
 	m, dead := table.shardMap, n.bulletin.Load().Dead
-	t := server.Topology{Self: n.config.ID, Epoch: m.Epoch}
+	t := server.Topology{Self: n.config.ID, Epoch: m.Epoch, EachGroup: n.config.AdvertiseReplicas}
+	leaders := make(map[uint32]string) // of the groups that have slots
+	for _, g := range table.targets[1:] {
+		if len(g.slots) > 0 {
+			leaders[g.id] = n.leaderOf(g.id)
+		}
+	}
 	for _, info := range m.Nodes {
 		if node, ok := topologyNode(&info); ok {
 			node.Alive = info.ID == n.config.ID || !slices.Contains(dead, info.ID)
+			node.Slots = table.ledBy(info.ID, leaders)
+			if len(node.Slots) == 0 {
+				node.Follows = follows(m, node.ID, leaders)
+			}
 			t.Nodes = append(t.Nodes, node)
 		}
 	}
-	leaders := make(map[uint32]string)
-	for _, g := range table.targets[1:] {
-		leader := n.leaderOf(g.id)
-		leaders[g.id] = leader
-		for i := range t.Nodes {
-			if t.Nodes[i].ID == leader {
-				t.Nodes[i].Slots = append(t.Nodes[i].Slots, g.slots...)
-			}
-		}
-	}
-	if n.config.AdvertiseReplicas {
-		t.Shards = shards(m, table, leaders, dead)
-	}
-	for i := range t.Nodes {
-		node := &t.Nodes[i]
-		node.Slots = shard.Normalize(node.Slots)
-		if len(node.Slots) == 0 {
-			node.Follows = follows(m, node.ID, leaders)
-		}
+	t.Shards = shards(table, leaders, func(leader string, r *shard.Replica) bool {
+		return !slices.Contains(dead, r.Node) && (t.EachGroup || t.Follows(r.Node) == leader)
+	})
+	if !t.EachGroup {
+		t.Shards = merge(t.Shards)
 	}
 	return t
 }
 
-// shards lists the groups that have slots and a leader, with the replicas that vote
-// and whose nodes answer: what lags behind would let readers wait.
-func shards(m *shard.Map, table *table, leaders map[uint32]string, dead []string) []server.TopologyShard {
-	out := []server.TopologyShard{}
+// ledBy returns the slots of the groups that a node leads.
+func (t *table) ledBy(node string, leaders map[uint32]string) (slots []shard.Range) {
+	for _, g := range t.targets[1:] {
+		if leaders[g.id] == node {
+			slots = append(slots, g.slots...)
+		}
+	}
+	return shard.Normalize(slots)
+}
+
+// shards lists the groups that have slots and a leader, with those replicas to be
+// shown that vote: what lags behind would let readers wait.
+func shards(table *table, leaders map[uint32]string, show func(leader string, r *shard.Replica) bool) (out []server.TopologyShard) {
 	for _, g := range table.targets[1:] {
-		s := server.TopologyShard{Slots: g.slots, Leader: leaders[g.id]}
-		if s.Leader == "" || len(s.Slots) == 0 {
+		s := server.TopologyShard{Slots: slices.Clone(g.slots), Leader: leaders[g.id]}
+		if s.Leader == "" {
 			continue
 		}
-		for _, r := range m.Group(g.id).Replicas {
-			if r.Voter && r.Node != s.Leader && !slices.Contains(dead, r.Node) {
+		for _, r := range table.shardMap.Group(g.id).Replicas {
+			if r.Voter && r.Node != s.Leader && show(s.Leader, &r) {
 				s.Replicas = append(s.Replicas, r.Node)
 			}
 		}
@@ -133,7 +139,25 @@ func shards(m *shard.Map, table *table, leaders map[uint32]string, dead []string
 	return out
 }
 
-// follows returns the leader of a group that has a replica on a node, or "".
+// merge joins the shards that the same nodes serve: the shorter list is read by every
+// client, often.
+func merge(in []server.TopologyShard) (out []server.TopologyShard) {
+	for _, s := range in {
+		slices.Sort(s.Replicas)
+		same := func(o server.TopologyShard) bool {
+			return o.Leader == s.Leader && slices.Equal(o.Replicas, s.Replicas)
+		}
+		if at := slices.IndexFunc(out, same); at >= 0 {
+			out[at].Slots = shard.Normalize(append(out[at].Slots, s.Slots...))
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// follows returns the leader of a group with slots that has a replica on a node, or "".
+// Whoever leads such a group is a master, so nobody follows one that follows.
 func follows(m *shard.Map, node string, leaders map[uint32]string) string {
 	for i := range m.Groups {
 		g := &m.Groups[i]

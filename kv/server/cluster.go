@@ -117,7 +117,7 @@ func clusterSlots(t Topology) kv.Reply {
 		nodes []TopologyNode // the master first
 	}
 	var all []served
-	for _, s := range t.shards() {
+	for _, s := range t.Shards {
 		for _, r := range s.Slots {
 			all = append(all, served{r, t.nodesOf(s)})
 		}
@@ -134,10 +134,11 @@ func clusterSlots(t Topology) kv.Reply {
 	return out
 }
 
-// shards returns what is advertised: a master with its replicas each. Without
-// replicas, those are nodes that lead nothing.
+// shards returns what CLUSTER SHARDS shows: a master with its replicas each. If
+// replicas are not advertised, those are nodes that lead nothing, as in CLUSTER NODES:
+// each has a copy of some of the slots, which CLUSTER SLOTS tells apart.
 func (t Topology) shards() []TopologyShard {
-	if t.Shards != nil {
+	if t.EachGroup {
 		return t.Shards
 	}
 	var out []TopologyShard

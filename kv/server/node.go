@@ -67,16 +67,29 @@ type Topology struct {
 	Epoch uint64
 	Self  string // node id
 	Nodes []TopologyNode
-	// Shards are the groups with their replicas, if those are to be advertised: a node
-	// then is master in one and replica in another. Nil: leaders only.
+	// Shards are what CLUSTER SLOTS shows: only nodes that hold a copy of the slots.
 	Shards []TopologyShard
+	// EachGroup says that CLUSTER SHARDS shows them, too, since replicas are to be
+	// advertised: a node then is master in one and replica in another. Else it shows
+	// each leader once, as CLUSTER NODES does.
+	EachGroup bool
 }
 
-// TopologyShard is a group with slots and a known leader.
+// Follows returns whom a node follows, or "".
+func (t *Topology) Follows(node string) string {
+	for i := range t.Nodes {
+		if t.Nodes[i].ID == node {
+			return t.Nodes[i].Follows
+		}
+	}
+	return ""
+}
+
+// TopologyShard is what the same nodes serve, and who of them leads now.
 type TopologyShard struct {
 	Slots    []shard.Range
 	Leader   string   // node id
-	Replicas []string // ids of the other nodes that serve its reads
+	Replicas []string // ids of the other nodes to be shown, each with a copy of all these slots
 }
 
 // TopologyNode is one node. A node that leads nothing has no slots.
@@ -87,9 +100,10 @@ type TopologyNode struct {
 	Bus   int // peer port
 	Alive bool
 	Slots []shard.Range // of the groups that it leads
-	// Follows is the node that leads the group which this one follows, if this
-	// one leads nothing. A client has to know a node that may lead next: with one
-	// group, the leader's address alone would be no way out of its death.
+	// Follows is a node that leads slots of which this one has a copy, if this one
+	// leads none. A client has to know a node that may lead next: with one group, the
+	// leader's address alone would be no way out of its death. A node without such a
+	// copy cannot lead next, so nobody needs it for that, and it follows none.
 	Follows string
 }
 
