@@ -17,6 +17,7 @@ const (
 	wakeMoves             // driveMigrations: slots that leave groups led here
 	wakeReport            // keepReporting: who leads what
 	wakeEvents            // followMap: events
+	wakeLost              // lookForLost: leaders that are dead
 	wakeCount
 )
 

@@ -71,6 +71,7 @@ type Node struct {
 	board     *board                   // of use on the controller's leader
 	newcomers newcomers                // as above
 	bulletin  atomic.Pointer[bulletin] // what came from there
+	lost      atomic.Pointer[lost]     // lookForLost's; replaced, never changed
 	reporting atomic.Pointer[context.CancelFunc]
 	feed      feed         // events, of the whole cluster
 	faultNews faultNews    // what began or ended here, and was not told yet
@@ -206,6 +207,7 @@ func (n *Node) start() error {
 	n.keep(wakeController, n.lead)
 	n.keep(wakeMoves, n.driveMigrations)
 	n.keep(wakeEvents, n.followMap)
+	n.keep(wakeLost, n.lookForLost)
 	n.keepers.Go(func() { n.keepReporting(n.ctx) })
 	n.keepers.Go(func() { n.watchStalls(n.ctx) })
 	n.keepers.Go(func() { n.learnFaults(n.ctx) })

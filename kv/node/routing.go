@@ -21,14 +21,15 @@ func (r routes) Route(slot uint16) server.Route { return r.n.table.Load().route(
 func (r routes) Changed() <-chan struct{} { return r.n.rerouted.next() }
 
 // leaderOf returns the id of the node that leads a group, or "" if none is known:
-// as the replica here knows it, else as the nodes have told the controller.
+// as the replica here knows it, else as the nodes have told the controller, unless
+// that one is lost.
 func (n *Node) leaderOf(group uint32) string {
 	if g := n.group(group); g != nil {
 		if leader := g.Leader(); leader != "" {
 			return nodeOf(leader)
 		}
 	}
-	return n.bulletin.Load().Leaders[group].Node
+	return n.toldLeader(group)
 }
 
 // redisOf returns a node's Redis address, or "".
@@ -91,6 +92,9 @@ func (r routes) Topology() server.Topology {
 		if len(g.slots) > 0 {
 			leaders[g.id] = n.leaderOf(g.id)
 		}
+		if leaders[g.id] == "" {
+			t.Unled += count(g.slots)
+		}
 	}
 	for _, info := range m.Nodes {
 		if node, ok := topologyNode(&info); ok {
@@ -109,6 +113,13 @@ func (r routes) Topology() server.Topology {
 		t.Shards = merge(t.Shards)
 	}
 	return t
+}
+
+func count(slots []shard.Range) (n int) {
+	for _, r := range slots {
+		n += r.Len()
+	}
+	return n
 }
 
 // ledBy returns the slots of the groups that a node leads.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,54 @@ func TestTopologyNamesThoseWithACopy(t *testing.T) {
 		if s := shown(got); s != x.shown {
 			t.Errorf("%s: shown are %s, want %s", x.what, s, x.shown)
 		}
+	}
+}
+
+// A leader that is said to be dead is named all the same, unless this node has found it
+// lost; and again as soon as it is said to live, or to lead in another term.
+func TestLostLeaderIsNotNamed(t *testing.T) {
+	n := spectator(5, nil, "1 0-99 n4 n5 n2", "2 100-16383 n2 n3 n5")
+	check := func(what, leader string, unled int) {
+		t.Helper()
+		got := routes{n}.Topology()
+		if is := n.leaderOf(1); is != leader || got.Unled != unled {
+			t.Errorf("%s: %q leads, %d slots have no leader", what, is, got.Unled)
+		}
+		if at := got.Nodes[3]; (len(at.Slots) > 0) != (leader == "n4") {
+			t.Errorf("%s: n4 is shown with %v", what, at.Slots)
+		}
+	}
+	tell := func(term uint64, dead ...string) {
+		now := &bulletin{Leaders: map[uint32]leading{1: {"n4", term}, 2: {"n2", 5}}, Dead: dead}
+		n.bulletin.Store(now)
+	}
+	tell(5, "n4", "n5")
+	check("said to be dead", "n4", 0)
+	n.lost.Store(&lost{1: {"n4", 5}})
+	check("lost", "", 100)
+	tell(6, "n4", "n5")
+	check("elected again", "n4", 0)
+	tell(5, "n5")
+	check("said to live", "n4", 0)
+	tell(5, "n4", "n5")
+	n.lost.Store(new(lost))
+	check("not lost any more", "n4", 0)
+}
+
+// Lost is whom neither the controller nor this node nor its replica hears. Each node is
+// asked once.
+func TestLostLeaders(t *testing.T) {
+	told := &bulletin{Dead: []string{"n4", "n5", "n6"}, Leaders: map[uint32]leading{1: {"n4", 3}, 2: {"n5", 4}, 3: {"n6", 5}, 4: {"n2", 6}, 5: {"n4", 7}}}
+	asked := make(map[string]int)
+	got := lostLeaders(told, func(group uint32) bool { return group == 2 }, func(node string) bool {
+		asked[node]++
+		return node == "n6"
+	})
+	if want := (lost{1: {"n4", 3}, 5: {"n4", 7}}); !maps.Equal(got, want) {
+		t.Errorf("lost are %v, want %v", got, want)
+	}
+	if want := map[string]int{"n4": 1, "n6": 1}; !maps.Equal(asked, want) {
+		t.Errorf("asked are %v, want %v", asked, want)
 	}
 }
 

@@ -234,20 +234,26 @@ func clusterNodes(t Topology) string {
 	return b.String()
 }
 
+// clusterInfo counts slots as Redis does: those whose leader has failed are out of
+// service, and with them the cluster. A leader that is said to be dead and is named
+// nevertheless may live.
 func clusterInfo(t Topology) string {
-	assigned, size := 0, 0
+	served, doubtful, size := 0, 0, 0
 	for _, n := range t.Nodes {
 		for _, r := range n.Slots {
-			assigned += r.Len()
+			served += r.Len()
+			if !n.Alive {
+				doubtful += r.Len()
+			}
 		}
 		if len(n.Slots) > 0 {
 			size++
 		}
 	}
 	state := "ok"
-	if assigned < shard.Slots {
+	if served < shard.Slots {
 		state = "fail"
 	}
-	return fmt.Sprintf("cluster_enabled:1\r\ncluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\ncluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\ncluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\ncluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n",
-		state, assigned, assigned, len(t.Nodes), size, t.Epoch, t.Epoch)
+	return fmt.Sprintf("cluster_enabled:1\r\ncluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\ncluster_slots_pfail:%d\r\ncluster_slots_fail:%d\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\ncluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\ncluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n",
+		state, served+t.Unled, served-doubtful, doubtful, t.Unled, len(t.Nodes), size, t.Epoch, t.Epoch)
 }

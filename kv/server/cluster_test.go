@@ -102,3 +102,31 @@ func TestClusterShowsCopies(t *testing.T) {
 		t.Errorf("CLUSTER SHARDS: %+v", shards)
 	}
 }
+
+// CLUSTER INFO tells slots without a living leader from those whose leader is in doubt,
+// and only the former make it fail.
+func TestClusterInfoCountsSlots(t *testing.T) {
+	healthy, doubted, lost := fiveNodes(), fiveNodes(), fiveNodes()
+	doubted.Nodes[1].Alive = false
+	lost.Nodes[1].Slots, lost.Unled = []shard.Range{{0, 9999}}, shard.Slots-10000
+	for _, x := range []struct {
+		what, want string
+		topology   server.Topology
+	}{
+		{"all is well", "state:ok slots_assigned:16384 slots_ok:16384 slots_pfail:0 slots_fail:0", healthy},
+		{"in doubt", "state:ok slots_assigned:16384 slots_ok:0 slots_pfail:16384 slots_fail:0", doubted},
+		{"without a leader", "state:fail slots_assigned:16384 slots_ok:10000 slots_pfail:0 slots_fail:6384", lost},
+		{"nobody's", "state:fail slots_assigned:0 slots_ok:0 slots_pfail:0 slots_fail:0", server.Topology{Self: "n1"}},
+	} {
+		info := string(showing(t, x.topology)("CLUSTER", "INFO").Str)
+		var got []string
+		for _, line := range strings.Split(info, "\r\n") {
+			if name, ok := strings.CutPrefix(line, "cluster_"); ok && (strings.HasPrefix(name, "state:") || strings.HasPrefix(name, "slots_")) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != x.want {
+			t.Errorf("%s: %q, want %s", x.what, got, x.want)
+		}
+	}
+}

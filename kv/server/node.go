@@ -67,6 +67,8 @@ type Topology struct {
 	Epoch uint64
 	Self  string // node id
 	Nodes []TopologyNode
+	// Unled is how many slots have a group, which no living leader is known of.
+	Unled int
 	// Shards are what CLUSTER SLOTS shows: only nodes that hold a copy of the slots.
 	Shards []TopologyShard
 	// EachGroup says that CLUSTER SHARDS shows them, too, since replicas are to be
