@@ -89,6 +89,7 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 		Recent: plan.Recent{Slots: maps.Clone(p.recent.Slots), Leaders: maps.Clone(p.recent.Leaders)},
 		Options: plan.Options{
 			Replicas: replicasWanted, Groups: begin.Groups, MinNodes: begin.Nodes, ReplaceAfter: n.config.ReplaceAfter,
+			LeadWithin: 2 * group.Timings[n.config.Profile].Heartbeat, // a node that lives has answered several beats
 		},
 		Now: time.Now(),
 	}

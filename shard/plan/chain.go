@@ -65,7 +65,7 @@ func (p *planner) chain(from int) []step {
 			}
 			for j, to := range g.on {
 				n := &p.nodes[to]
-				if visits[to].seen || !g.Replicas[j].Voter || !n.ready() {
+				if visits[to].seen || !g.Replicas[j].Voter || !n.mayLead() {
 					continue
 				}
 				visits[to] = visit{step{i, to}, at, true}

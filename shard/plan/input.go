@@ -58,6 +58,11 @@ type Options struct {
 	MinNodes int
 	// LiveWithin is how long a node may be silent and still get work. Default 3 s.
 	LiveWithin time.Duration
+	// LeadWithin is how long a node may be silent and still be handed the lead of a
+	// group, for balance's sake. It is shorter than LiveWithin, since a group whose lead
+	// is on its way to a node that has died serves nobody until that is given up.
+	// Default 1 s.
+	LeadWithin time.Duration
 	// ReplaceAfter is how long a node is silent until its replicas are replaced.
 	// Default 5 minutes. Too short, and a restart costs a copy of all it holds.
 	ReplaceAfter time.Duration
@@ -108,6 +113,8 @@ func (o Options) withDefaults(nodes int) Options {
 	orTime(&o.ReplaceAfter, 5*time.Minute)
 	orTime(&o.LiveWithin, 3*time.Second)
 	o.LiveWithin = min(o.LiveWithin, o.ReplaceAfter)
+	orTime(&o.LeadWithin, time.Second)
+	o.LeadWithin = min(o.LeadWithin, o.LiveWithin)
 	orTime(&o.Payback, time.Minute)
 	orTime(&o.SlotRest, 30*time.Second)
 	orTime(&o.LeaderRest, 10*time.Second)

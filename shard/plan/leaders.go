@@ -73,7 +73,7 @@ func (p *planner) leadersByLoad() {
 			}
 			for j, at := range g.on {
 				n := &p.nodes[at]
-				if at == from || !g.Replicas[j].Voter || !n.ready() {
+				if at == from || !g.Replicas[j].Voter || !n.mayLead() {
 					continue
 				}
 				if after := max((source.load-g.load)/source.weight, (n.load+g.load)/n.weight); after < lowest {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"raftkv/shard"
 )
@@ -110,6 +111,65 @@ func TestLeadersRestWhereLoadIsHardlyEnoughToJudgeBy(t *testing.T) {
 		}
 		if transfers > 1 { // what luck left just inside the bound may be bettered once
 			t.Errorf("%g ops/s: %d transfers; %q", hot, transfers, s.notes)
+		}
+	}
+}
+
+// A node that has just fallen silent may have died: it gets no lead, whether for its
+// load, for its number of groups, or from a node that drains, though it still counts
+// as live. As soon as it is heard again it does.
+func TestSilentNodeGetsNoLead(t *testing.T) {
+	byNumber := func() *sim {
+		s := rested(t, 2, Options{}, nil)
+		s.leaders[1], s.leaders[2] = "n1", "n1"
+		return s
+	}
+	byLoad := func() *sim {
+		s := rested(t, 3, Options{Groups: 6}, nil)
+		for id := range s.leaders {
+			if id != 0 {
+				s.leaders[id] = "n1"
+			}
+		}
+		s.heat = slotHeat(func(int) float64 { return 1 })
+		return s
+	}
+	for what, begin := range map[string]func() *sim{"by number": byNumber, "by load": byLoad} {
+		for _, x := range []struct {
+			silent time.Duration
+			want   bool
+		}{{100 * time.Millisecond, true}, {600 * time.Millisecond, false}, {2 * time.Second, false}, {0, true}} {
+			s := begin()
+			s.opt.LeadWithin = 500 * time.Millisecond
+			for _, n := range s.m.Nodes {
+				if n.ID != "n1" {
+					s.nodes[n.ID] = Node{Silent: x.silent}
+				}
+			}
+			if got := count(Plan(s.input()), TransferLeader) > 0; got != x.want {
+				t.Errorf("%s, silent for %v: a lead is handed over: %v", what, x.silent, got)
+			}
+		}
+	}
+	for _, silent := range []string{"n1", "n3"} {
+		s := rested(t, 3, Options{Groups: 1}, nil)
+		s.leaders[1] = "n2"
+		s.m.Nodes[1].State = shard.Draining
+		s.nodes[silent] = Node{Silent: 2 * time.Second}
+		got := Plan(s.input())
+		at := slices.IndexFunc(got, func(a Action) bool { return a.Kind == TransferLeader && a.Group == 1 })
+		if at < 0 || got[at].Node == silent {
+			t.Errorf("%s is silent, and n2 is draining: %v", silent, got)
+		}
+	}
+}
+
+// Unless it is said otherwise, a second without a word is too long, and never is it
+// longer than what counts as live.
+func TestLeadWithin(t *testing.T) {
+	for _, x := range []struct{ given, want time.Duration }{{0, time.Second}, {500 * time.Millisecond, 500 * time.Millisecond}, {4 * time.Second, 3 * time.Second}} {
+		if got := (Options{LeadWithin: x.given}).withDefaults(3).LeadWithin; got != x.want {
+			t.Errorf("%v: %v, want %v", x.given, got, x.want)
 		}
 	}
 }

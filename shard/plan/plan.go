@@ -60,6 +60,7 @@ type node struct {
 	*shard.Node
 	weight   float64
 	live     bool    // heard a short while ago
+	prompt   bool    // heard just now: it has hardly died since
 	dead     bool    // silent for so long that it is replaced; else, not live, it may come back
 	replicas int     // that are to stay, the controller's left out
 	leads    []int   // groups, by index
@@ -71,6 +72,9 @@ func (n *node) usable() bool { return !n.dead && n.State != shard.Draining }
 
 // ready tells whether the node can be given something.
 func (n *node) ready() bool { return n.live && n.usable() }
+
+// mayLead tells whether the node can be handed a lead, which takes its word at once.
+func (n *node) mayLead() bool { return n.ready() && n.prompt }
 
 type group struct {
 	*shard.Group
@@ -120,6 +124,7 @@ func (p *planner) look(n *shard.Node) node {
 	soft, known := p.in.Nodes[n.ID]
 	if known {
 		out.live = soft.Silent <= p.opt.LiveWithin
+		out.prompt = soft.Silent <= p.opt.LeadWithin
 		out.dead = !out.live && soft.Silent >= p.opt.ReplaceAfter
 	}
 	if soft.Weight > 0 {

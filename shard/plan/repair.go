@@ -185,16 +185,24 @@ func (p *planner) place(g *group) int {
 }
 
 // successor returns the ready voter of g, other than its leader, that leads
-// least, or -1.
+// least, or -1. One that may have died just now is taken if there is no other.
 func (p *planner) successor(g *group) int {
 	best := -1
-	leads := func(at int) float64 { return float64(len(p.nodes[at].leads)) / p.nodes[at].weight }
 	for i, at := range g.on {
-		if g.Replicas[i].Voter && at != g.leader && p.nodes[at].ready() && (best < 0 || leads(at) < leads(best)) {
+		if g.Replicas[i].Voter && at != g.leader && p.nodes[at].ready() && (best < 0 || p.fitter(at, best)) {
 			best = at
 		}
 	}
 	return best
+}
+
+// fitter tells whether one ready node shall rather lead a group than another.
+func (p *planner) fitter(one, other int) bool {
+	a, b := &p.nodes[one], &p.nodes[other]
+	if a.prompt != b.prompt {
+		return a.prompt
+	}
+	return float64(len(a.leads))/a.weight < float64(len(b.leads))/b.weight
 }
 
 // rests tells whether the group was told to change its leader a short while ago.
