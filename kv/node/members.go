@@ -35,6 +35,7 @@ type membersView struct {
 	want     []wanted
 	have     []raft.Server
 	voters   int // how many may vote
+	mayVote  func(raft.ServerID) bool
 	alive    func(raft.ServerID) bool
 	caughtUp func(raft.ServerID) bool
 }
@@ -76,7 +77,7 @@ func (v membersView) next() step {
 			waiting = true
 		case s.Suffrage == raft.Voter && !w.voter:
 			return step{kind: record, id: w.id}
-		case s.Suffrage == raft.Voter || v.voting() >= v.voters:
+		case s.Suffrage == raft.Voter || v.voting() >= v.voters || !v.mayVote(w.id):
 		case v.caughtUp(w.id):
 			return step{kind: promote, id: w.id}
 		default:

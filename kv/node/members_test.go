@@ -30,6 +30,7 @@ func parseView(text string, voters int) membersView {
 		v.have = append(v.have, s)
 	}
 	v.self = v.have[0].ID
+	v.mayVote = func(raft.ServerID) bool { return true }
 	v.alive = func(id raft.ServerID) bool { return !dead[id] }
 	v.caughtUp = func(id raft.ServerID) bool { return !dead[id] && !slow[id] }
 	return v
@@ -68,6 +69,11 @@ func TestNextStepOfMembers(t *testing.T) {
 		if text := strings.TrimSpace(fmt.Sprint(got.kind, " ", got.id)); text != c.want {
 			t.Errorf("%s: %q, want %q", c.view, text, c.want)
 		}
+	}
+	named := parseView("a.1 b.1' c.1' | a.1 b.1' c.1'", 3)
+	named.mayVote = func(id raft.ServerID) bool { return id == "c.1" }
+	if got := named.next(); got != (step{kind: promote, id: "c.1"}) {
+		t.Errorf("b.1 is not to vote: %+v", got)
 	}
 	moved := parseView("a.1 b.1 | a.1 b.1", 2)
 	moved.want[1].addr = "elsewhere"

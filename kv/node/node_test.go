@@ -32,7 +32,7 @@ type nodes struct {
 	edit func(*Config) // what else the nodes are configured with, or nil
 }
 
-const mostNodes = 4
+const mostNodes = 6
 
 func newNodes(t *testing.T) *nodes {
 	t.TempDir() // so that folders are removed after the nodes have left them

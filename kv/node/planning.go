@@ -13,6 +13,7 @@ import (
 	"raftkv/kv/fsm"
 	"raftkv/kv/group"
 	"raftkv/shard"
+	"raftkv/shard/controller"
 	"raftkv/shard/heat"
 	"raftkv/shard/plan"
 )
@@ -73,9 +74,7 @@ func (p *planning) due(basis planBasis, rest bool) bool {
 // planInput gathers what a plan is made from, on the controller's leader.
 func (n *Node) planInput(g *group.Group) plan.Input {
 	m := n.shardMap()
-	n.mu.Lock()
-	begin := n.identity.Initial
-	n.mu.Unlock()
+	in := n.planNodes(g, m)
 	p := &n.planning
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,24 +83,34 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 		p.recent = plan.Recent{Slots: make(map[uint16]time.Time), Leaders: make(map[uint32]time.Time)}
 		p.before = make(map[uint16]heat.SlotHeat)
 	}
-	in := plan.Input{
-		Map: m, Nodes: make(map[string]plan.Node), Leaders: make(map[uint32]string),
-		Recent: plan.Recent{Slots: maps.Clone(p.recent.Slots), Leaders: maps.Clone(p.recent.Leaders)},
-		Options: plan.Options{
-			Replicas: replicasWanted, Groups: begin.Groups, MinNodes: begin.Nodes, ReplaceAfter: n.config.ReplaceAfter,
-			LeadWithin: 2 * group.Timings[n.config.Profile].Heartbeat, // a node that lives has answered several beats
-		},
-		Now: time.Now(),
-	}
-	for _, info := range m.Nodes {
-		in.Nodes[info.ID] = plan.Node{Silent: n.silent(g, m, info.ID)}
-	}
+	in.Recent = plan.Recent{Slots: maps.Clone(p.recent.Slots), Leaders: maps.Clone(p.recent.Leaders)}
 	now, _ := n.board.read()
 	for group, l := range now.Leaders {
 		in.Leaders[group] = l.Node
 	}
 	in.Heat, in.Keys = n.board.load(m)
 	in.Heat = p.steady(in.Heat)
+	return in
+}
+
+// planNodes begins a plan's input with what says which nodes are of use, on the
+// controller's leader.
+func (n *Node) planNodes(g *group.Group, m *shard.Map) plan.Input {
+	n.mu.Lock()
+	begin := n.identity.Initial
+	n.mu.Unlock()
+	in := plan.Input{
+		Map: m, Nodes: make(map[string]plan.Node), Leaders: make(map[uint32]string),
+		Options: plan.Options{
+			Replicas: replicasWanted, Groups: begin.Groups, MinNodes: begin.Nodes, ReplaceAfter: n.config.ReplaceAfter,
+			ControllerVoters: controller.ControllerVoters,
+			LeadWithin:       2 * group.Timings[n.config.Profile].Heartbeat, // a node that lives has answered several beats
+		},
+		Now: time.Now(),
+	}
+	for _, info := range m.Nodes {
+		in.Nodes[info.ID] = plan.Node{Silent: n.silent(g, m, info.ID)}
+	}
 	return in
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -11,11 +12,13 @@ import (
 	"raftkv/kv/group"
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 )
 
 const (
-	// controllerVoters is how many members of group 0 vote; all nodes are members.
-	controllerVoters = controller.ControllerVoters
+	// mostVoters bounds how many members of group 0 vote: as many as shall, and as
+	// many again if all of those are to be replaced, which go when the new ones vote.
+	mostVoters = 2 * controller.ControllerVoters
 	// preferFor is how long a new group waits for the one that shall lead it.
 	preferFor = 2 * time.Second
 	// changeTimeout bounds one change of a group's members.
@@ -88,6 +91,28 @@ func (n *Node) prefer(m *shard.Map, g *group.Group) (waits bool, err error) {
 	return true, g.TransferLeadership(raft.ServerID(first))
 }
 
+// electorate lists, on the controller's leader, the replicas of group 0 that vote
+// by the map, and those of which one is to vote next. Those wait until the map tells
+// of all votes that there are: whoever has the planner's word counts on it.
+func (n *Node) electorate(m *shard.Map, g *group.Group) (out []string) {
+	unrecorded := false
+	for _, r := range m.Group(shard.Controller).Replicas {
+		if r.Voter {
+			out = append(out, r.ID)
+			continue
+		}
+		unrecorded = unrecorded || slices.ContainsFunc(g.Servers(), func(s raft.Server) bool {
+			return string(s.ID) == r.ID && s.Suffrage == raft.Voter
+		})
+	}
+	if unrecorded {
+		return out
+	}
+	// Nodes are silent since this leader began at most, not since the last one did.
+	n.board.begin(g.Term(), n.bulletin.Load())
+	return append(out, plan.Promotable(n.planNodes(g, m), shard.Controller)...)
+}
+
 // alignMembers makes one change, if one is needed, by which the members of a group
 // that this node leads come nearer to the map.
 func (n *Node) alignMembers(ctx context.Context, m *shard.Map, g *group.Group) error {
@@ -96,8 +121,11 @@ func (n *Node) alignMembers(ctx context.Context, m *shard.Map, g *group.Group) e
 		return nil
 	}
 	view := membersView{self: g.Replica(), have: g.Servers(), voters: len(placed.Replicas)}
+	view.mayVote = func(raft.ServerID) bool { return true }
 	if g.ID() == shard.Controller {
-		view.voters = controllerVoters
+		electorate := n.electorate(m, g)
+		view.voters = mostVoters
+		view.mayVote = func(id raft.ServerID) bool { return slices.Contains(electorate, string(id)) }
 	}
 	for _, r := range placed.Replicas {
 		view.want = append(view.want, wanted{

@@ -37,9 +37,12 @@ func (p *planner) controller() {
 	}
 }
 
-// Promotable returns the ids of the replicas of a group that are to vote as soon
-// as they have caught up. Group 0 has no more voters on usable nodes than
-// Options.ControllerVoters; other groups want every replica to vote.
+// Promotable returns the ids of the replicas of a group of which the next that has
+// caught up is to vote. It does not know which lag behind, so it names all that
+// could, and wants to be asked again after each vote. Group 0 has no more voters on
+// usable nodes than Options.ControllerVoters: those on others count as lost, or
+// they would keep the seats of their successors. Other groups want every replica
+// to vote.
 func Promotable(in Input, id uint32) []string {
 	record := in.Map.Group(id)
 	if record == nil {
@@ -50,18 +53,18 @@ func Promotable(in Input, id uint32) []string {
 		p.nodes = append(p.nodes, p.look(&in.Map.Nodes[i]))
 	}
 	g := p.view(record)
-	seats := len(g.Replicas)
-	if id == shard.Controller {
-		seats = p.opt.ControllerVoters
-		for i, r := range g.Replicas {
-			if r.Voter && p.nodes[g.on[i]].usable() {
-				seats--
-			}
+	votes := 0
+	for i, r := range g.Replicas {
+		if r.Voter && p.nodes[g.on[i]].usable() {
+			votes++
 		}
+	}
+	if id == shard.Controller && votes >= p.opt.ControllerVoters {
+		return nil
 	}
 	var out []string
 	for i, r := range g.Replicas {
-		if !r.Voter && p.nodes[g.on[i]].ready() && len(out) < seats {
+		if !r.Voter && p.nodes[g.on[i]].ready() {
 			out = append(out, r.ID)
 		}
 	}

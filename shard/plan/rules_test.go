@@ -294,8 +294,12 @@ func TestPromotableLeavesSeatsOfTheController(t *testing.T) {
 	}
 	in := s.input()
 	in.Nodes[s.leaders[0]] = Node{Silent: time.Hour}
-	if got := Promotable(in, shard.Controller); len(got) != 1 {
-		t.Errorf("one is dead: %v", got)
+	if got := Promotable(in, shard.Controller); len(got) != 3 {
+		t.Errorf("one is dead, and any of three may have its seat: %v", got)
+	}
+	s.m.Node(s.leaders[0]).State = shard.Draining
+	if got := Promotable(s.input(), shard.Controller); len(got) != 3 {
+		t.Errorf("one drains, and any of three may have its seat: %v", got)
 	}
 	if got := Promotable(in, 99); got != nil {
 		t.Errorf("no such group: %v", got)

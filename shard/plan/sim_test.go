@@ -105,7 +105,6 @@ func (s *sim) round() []Action {
 
 // settle ends what was begun in the last round.
 func (s *sim) settle() {
-	in := s.input()
 	for i := range s.m.Groups {
 		g := &s.m.Groups[i]
 		voters, live := s.quorum(g)
@@ -117,12 +116,7 @@ func (s *sim) settle() {
 		if !slices.Contains(live, s.leaders[g.ID]) {
 			s.leaders[g.ID] = live[s.rng.IntN(len(live))]
 		}
-		for _, id := range Promotable(in, g.ID) {
-			for j := range g.Replicas {
-				if g.Replicas[j].ID == id && !s.down[g.Replicas[j].Node] {
-					g.Replicas[j].Voter = true
-				}
-			}
+		for s.promote(g) {
 		}
 	}
 	for _, x := range s.m.Migrations {
@@ -134,6 +128,19 @@ func (s *sim) settle() {
 		}
 	}
 	s.m.Migrations = nil
+}
+
+// promote gives the next vote in a group, and tells whether there was one to give.
+func (s *sim) promote(g *shard.Group) bool {
+	for _, id := range Promotable(s.input(), g.ID) {
+		for j := range g.Replicas {
+			if r := &g.Replicas[j]; r.ID == id && !s.down[r.Node] {
+				r.Voter = true
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // quorum returns how many voters there are, and the nodes of those that live.
