@@ -10,6 +10,7 @@ import (
 
 	"raftkv/shard"
 	"raftkv/shard/controller"
+	"raftkv/shard/plan"
 	"raftkv/tests/cluster"
 )
 
@@ -133,4 +134,54 @@ func TestDrainingVoterOfTheControllerIsReplaced(t *testing.T) {
 	}
 	c.change(c.all["n1"], controller.Drain(drained))
 	c.replaced(drained, spare)
+}
+
+// A node that drains gives its vote away and then stays as it is: while it runs it
+// follows the map, without a vote, and nothing more is done about it.
+func TestDrainedNodeRests(t *testing.T) {
+	c := newNodes(t)
+	c.edit = func(config *Config) { config.Groups = 1 }
+	for i := range 3 {
+		c.open(i+1, t.TempDir())
+	}
+	c.voters("n1", "n2", "n3")
+	c.open(4, t.TempDir())
+	c.change(c.all["n1"], controller.Drain("n3"))
+	c.voters("n1", "n2", "n4")
+	cluster.Eventually(t, "three votes, and n3 a copy of the map", func() error {
+		votes, spares := c.electors()
+		if len(votes) != 3 || len(spares) != 1 || spares[0] != "n3" || !c.sameElectors() {
+			return fmt.Errorf("%v vote and %v do not", votes, spares)
+		}
+		is, has := c.leader().shardMap(), c.all["n3"].shardMap()
+		if is.Epoch != has.Epoch || c.all["n3"].group(shard.Controller).Leader() == "" {
+			return fmt.Errorf("the map is of epoch %d, and n3's of %d", is.Epoch, has.Epoch)
+		}
+		return nil
+	})
+	c.plansNothing()
+	c.change(c.all["n1"], controller.Undrain("n3"))
+	cluster.Eventually(t, "n3 voting again", func() error {
+		if votes, spares := c.electors(); len(votes) != 4 || !c.sameElectors() {
+			return fmt.Errorf("%v vote and %v do not", votes, spares)
+		}
+		return nil
+	})
+}
+
+// plansNothing waits until the planner has nothing more to do about group 0.
+func (c *nodes) plansNothing() {
+	c.t.Helper()
+	cluster.Eventually(c.t, "a plan without actions on group 0", func() error {
+		n := c.leader()
+		if n == nil {
+			return errors.New("nobody leads")
+		}
+		for _, a := range plan.Plan(n.planInput(n.group(shard.Controller))) {
+			if a.Group == shard.Controller && a.Kind != plan.MoveSlots {
+				return errors.New(a.String())
+			}
+		}
+		return nil
+	})
 }

@@ -242,8 +242,15 @@ func (n *Node) giveReplica(ctx context.Context, g *group.Group, request placeReq
 			return "", err
 		}
 	}
-	if !sameNode(old, info) || of(m) == nil {
+	switch {
+	case !sameNode(old, info):
 		if _, err := n.changeMap(ctx, controller.PutNode(info)); err != nil {
+			return "", err
+		}
+	case of(m) == nil:
+		// Its vote was taken, and PutNode might give it one: whoever drains would lose
+		// and get it for ever.
+		if _, err := n.changeMap(ctx, controller.Because("every node keeps the shard map", controller.AddReplica(shard.Controller, info.ID))); err != nil {
 			return "", err
 		}
 	}

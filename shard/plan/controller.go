@@ -25,9 +25,11 @@ func (p *planner) controller() {
 	}
 	for i, r := range g.Replicas {
 		n := &p.nodes[g.on[i]]
-		// A dead node's copy without a vote costs nothing, and is of use when it comes
-		// back. A draining node needs the map until its last replica has left.
-		if n.usable() || n.State == shard.Draining && n.replicas > 0 || n.State != shard.Draining && !r.Voter {
+		// A copy without a vote costs nothing, and goes with its node. A dead one's is of
+		// use when the node comes back; a draining one asks for another copy as long as it
+		// runs, since it routes clients. It gets that without a vote, so only the vote is
+		// taken, and not before its last replica has left: it must follow the map for that.
+		if n.usable() || !r.Voter || n.State == shard.Draining && n.replicas > 0 {
 			continue
 		}
 		if p.removable(&g, i, p.opt.ControllerVoters) {

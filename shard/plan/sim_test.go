@@ -27,10 +27,11 @@ type sim struct {
 	recent  Recent
 	opt     Options
 	now     time.Time
-	last    uint32 // group that was added
-	moves   int    // migrations begun
-	moved   int    // slots
-	copies  int    // replicas added
+	asks    map[string]bool // nodes whose replica of group 0 was removed
+	last    uint32          // group that was added
+	moves   int             // migrations begun
+	moved   int             // slots
+	copies  int             // replicas added
 	notes   []string
 }
 
@@ -38,7 +39,7 @@ func newSim(fatal func(string, ...any), seed uint64, nodes int, opt Options) *si
 	s := &sim{
 		fatal: fatal, rng: rand.New(rand.NewPCG(seed, 7)), opt: opt, now: time.Unix(1_700_000_000, 0),
 		m:     &shard.Map{Epoch: 1, Balance: true},
-		nodes: map[string]Node{}, down: map[string]bool{}, leaders: map[uint32]string{},
+		nodes: map[string]Node{}, down: map[string]bool{}, leaders: map[uint32]string{}, asks: map[string]bool{},
 		recent: Recent{Slots: map[uint16]time.Time{}, Leaders: map[uint32]time.Time{}},
 	}
 	for range nodes {
@@ -105,6 +106,7 @@ func (s *sim) round() []Action {
 
 // settle ends what was begun in the last round.
 func (s *sim) settle() {
+	s.seat()
 	for i := range s.m.Groups {
 		g := &s.m.Groups[i]
 		voters, live := s.quorum(g)
@@ -128,6 +130,28 @@ func (s *sim) settle() {
 		}
 	}
 	s.m.Migrations = nil
+}
+
+// seat gives running nodes a replica of group 0 if they have lost it: they ask for it
+// themselves, whatever the planner thinks of them.
+func (s *sim) seat() {
+	g := s.m.Group(shard.Controller)
+	for _, n := range s.m.Nodes {
+		if !s.asks[n.ID] || s.down[n.ID] {
+			continue
+		}
+		delete(s.asks, n.ID)
+		if g.On(n.ID) == nil {
+			s.m.Epoch++
+			s.place(g, n.ID)
+		}
+	}
+}
+
+// place adds a replica without a vote.
+func (s *sim) place(g *shard.Group, node string) {
+	g.Replicas = append(g.Replicas, shard.Replica{Node: node, ID: fmt.Sprintf("%s.%d", node, s.m.Epoch)})
+	slices.SortFunc(g.Replicas, func(a, b shard.Replica) int { return cmpText(a.Node, b.Node) })
 }
 
 // promote gives the next vote in a group, and tells whether there was one to give.
@@ -220,14 +244,14 @@ func (s *sim) do(a Action) {
 		if a.Group != shard.Controller {
 			s.copies++
 		}
-		g.Replicas = append(g.Replicas, shard.Replica{Node: a.Node, ID: fmt.Sprintf("%s.%d", a.Node, s.m.Epoch)})
-		slices.SortFunc(g.Replicas, func(a, b shard.Replica) int { return cmpText(a.Node, b.Node) })
+		s.place(g, a.Node)
 	case RemoveReplica:
 		r := g.On(a.Node)
 		if r == nil || r.ID != a.Replica || s.leaders[a.Group] == a.Node {
 			s.fatal("%v: no such replica, or it leads", a)
 		}
 		g.Replicas = slices.DeleteFunc(g.Replicas, func(r shard.Replica) bool { return r.ID == a.Replica })
+		s.asks[a.Node] = s.asks[a.Node] || a.Group == shard.Controller
 		s.check(a, g)
 	case TransferLeader:
 		if r := g.On(a.Node); r == nil || !r.Voter || !s.heard(a.Node) {
