@@ -174,6 +174,9 @@ func (b *balance) giants(total, weight float64) {
 		}
 		b.note("slot %d alone is %s of all load (%.0f of %.0f ops/s), more than a node's share, and a slot cannot be split: let clients read from replicas", x.slot, percent(x.load, whole), x.load, whole)
 		host.giant = max(host.giant, x.load)
+		if x.load >= total*(1-1e-9) {
+			break // nothing is left but it: with a share of nothing no giant would part from another
+		}
 		total -= x.load
 		weight -= host.weight
 	}
