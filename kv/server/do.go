@@ -41,7 +41,7 @@ func (s *Server) do(ctx context.Context, spec *command.Spec, args [][]byte) kv.R
 	if spec.Write() {
 		raw := resp.AppendCommand(nil, args...)
 		defer func() { s.Stats.Writes.observe(time.Since(start), 1) }()
-		return s.untilServed(slot, func(g Group) kv.Reply { return writeOn(g, raw) })
+		return s.untilServed(slot, func(g Group) kv.Reply { return writeOn(g, slot, raw) })
 	}
 	defer func() { s.Stats.Reads.observe(time.Since(start), 1) }()
 	return s.untilServed(slot, func(g Group) kv.Reply { return readOn(ctx, g, slot, spec, args, s.opts.Now()) })

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 
+	"raftkv/kv"
 	"raftkv/kv/command"
 	"raftkv/kv/fsm"
 	"raftkv/kv/group"
@@ -43,6 +44,8 @@ type fakeGroup struct {
 	mu    sync.Mutex
 	store *store.Store
 	index uint64
+	// refuses is how many proposed commands it answers with kv.ErrUnserved.
+	refuses int
 
 	gate  sync.RWMutex // locked while it is held
 	held  sync.WaitGroup
@@ -93,8 +96,26 @@ func (g *fakeGroup) apply(p *group.Proposal) {
 	fsm.EachCommand(p.Commands, func(args [][]byte) {
 		g.index++
 		g.store.Advance(1, g.index)
-		p.Replies = append(p.Replies, command.Lookup(args[0]).Exec(&command.Ctx{Store: g.store, MaxValue: 1 << 20}, args))
+		if g.refuses > 0 {
+			g.refuses--
+			p.Replies = append(p.Replies, kv.ErrUnserved.Reply())
+			return
+		}
+		p.Replies = append(p.Replies, g.execute(&command.Ctx{Store: g.store, MaxValue: 1 << 20}, args))
 	})
+}
+
+// execute runs a command, or those of a transaction without watched keys.
+func (g *fakeGroup) execute(x *command.Ctx, args [][]byte) kv.Reply {
+	if string(args[0]) != command.ExecName {
+		return command.Lookup(args[0]).Exec(x, args)
+	}
+	_, commands, _ := command.DecodeExec(args)
+	all := kv.Reply{Kind: kv.Array}
+	for _, c := range commands {
+		all.Elems = append(all.Elems, command.Lookup(c[0]).Exec(x, c))
+	}
+	return all
 }
 
 // plainListener hides that its connections have sockets, so that the server gives each
@@ -112,3 +133,13 @@ func (l plainListener) Accept() (net.Conn, error) {
 type plainConn struct{ net.Conn }
 
 func slotOf(key string) uint16 { return shard.Slot([]byte(key)) }
+
+// of returns the group of a key's slot.
+func (w *world) of(key string) *fakeGroup { return w.groups[int(slotOf(key))%len(w.groups)] }
+
+// refuse lets a group have none of the slots for the next commands in its log.
+func (g *fakeGroup) refuse(commands int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refuses = commands
+}

@@ -82,8 +82,15 @@ func unled(r *kv.Reply) bool {
 	return err == kv.ErrNoLeader || err == kv.ErrNotReady
 }
 
-// writeOn executes one command, as a RESP array, through a group's log.
-func writeOn(g Group, raw []byte) kv.Reply {
+// writeOn executes one command for slot, as a RESP array, through a group's log.
+func writeOn(g Group, slot uint16, raw []byte) kv.Reply {
+	r := logOn(g, raw)
+	countWrite(g, slot, len(raw), &r)
+	return r
+}
+
+// logOn is writeOn for a command that is counted otherwise.
+func logOn(g Group, raw []byte) kv.Reply {
 	p := group.NewProposal()
 	p.Add(raw)
 	g.Propose(p)
@@ -103,5 +110,6 @@ func readOn(ctx context.Context, g Group, slot uint16, spec *command.Spec, args 
 		}
 		reply = spec.Exec(&command.Ctx{Store: st, Now: now.UnixMilli()}, args)
 	})
+	countRead(g, slot, &reply)
 	return reply
 }

@@ -174,6 +174,7 @@ func (c *conn) executeInLog(t *transaction) ([]kv.Reply, *kv.Reply) {
 		return nil, &r
 	}
 	var commands [][][]byte
+	var onData []queued
 	slot, any := uint16(0), false
 	same := func(s uint16) bool {
 		if any && s != slot {
@@ -194,14 +195,16 @@ func (c *conn) executeInLog(t *transaction) ([]kv.Reply, *kv.Reply) {
 		if !same(shard.Slot(q.args[q.spec.FirstKey])) {
 			return fail(kv.ErrCrossSlot)
 		}
-		commands = append(commands, q.args)
+		commands, onData = append(commands, q.args), append(onData, q)
 	}
 	if !any {
 		return nil, nil
 	}
 	raw := command.AppendExec(nil, t.watches, commands)
 	r := c.server.untilServed(slot, func(g Group) kv.Reply {
-		return writeOn(g, raw) // versions differ between groups: a watched slot that moved aborts
+		r := logOn(g, raw) // versions differ between groups: a watched slot that moved aborts
+		countExec(g, slot, onData, &r)
+		return r
 	})
 	if r.Kind == kv.Array && len(r.Elems) == len(commands) {
 		return r.Elems, nil

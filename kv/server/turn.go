@@ -232,9 +232,9 @@ func (t *turn) answer() bool {
 			return false
 		}
 		if s.read {
-			s.run.group.Heat().Read(s.slot, len(r.Str))
+			countRead(s.run.group, s.slot, r)
 		} else {
-			s.run.group.Heat().Write(s.slot, len(s.raw()))
+			countWrite(s.run.group, s.slot, len(s.raw()), r)
 		}
 		t.finish(s, r)
 	}
@@ -295,7 +295,7 @@ func (t *turn) again(s *step) kv.Reply {
 		return server.untilServed(s.slot, func(g Group) kv.Reply { return readOn(server.ctx, g, s.slot, s.spec, args, server.opts.Now()) })
 	}
 	raw := s.raw()
-	return server.untilServed(s.slot, func(g Group) kv.Reply { return writeOn(g, raw) })
+	return server.untilServed(s.slot, func(g Group) kv.Reply { return writeOn(g, s.slot, raw) })
 }
 
 func (t *turn) clear() {
