@@ -33,7 +33,7 @@ type report struct {
 	Node  string            `json:"node"`
 	Leads map[uint32]uint64 `json:"leads"`          // the groups that it leads -> term
 	Seen  uint64            `json:"seen"`           // version of the bulletin that it has
-	Load  map[uint32][]byte `json:"load,omitempty"` // of the groups that it leads, see groupLoad
+	Load  map[uint32][]byte `json:"load,omitempty"` // of the groups that it leads and knows it of, see loadGauge
 	Told  uint64            `json:"told"`           // number of the last event that it has
 	// Moves are the migrations that it carries out, by epoch.
 	Moves map[uint64]moveState `json:"moves,omitempty"`
@@ -301,8 +301,11 @@ func (n *Node) report(gauge *loadGauge) report {
 	for _, g := range *n.groups.Load() {
 		if term := g.Term(); term != 0 {
 			r.Leads[g.ID()] = term
-			if g.ID() != shard.Controller {
-				r.Load[g.ID()] = gauge.group(g)
+			if g.ID() == shard.Controller {
+				continue
+			}
+			if load, known := gauge.group(g); known {
+				r.Load[g.ID()] = load
 			}
 		}
 	}

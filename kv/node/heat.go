@@ -37,11 +37,17 @@ type loadGauge struct {
 // begin begins a report; those of before are not valid any more.
 func (l *loadGauge) begin() { l.packed = l.packed[:0] }
 
-// group returns what a group that this node leads serves, packed for a report.
-func (l *loadGauge) group(g *group.Group) []byte {
+// group returns what a group that this node leads serves, packed for a report, and
+// whether that says anything yet. A new leader's counter begins at nothing; until it
+// knows better the word of the last leader shall stand, or slots would be moved
+// because a leader has changed.
+func (l *loadGauge) group(g *group.Group) (packed []byte, known bool) {
+	g.Heat().Fold(time.Now())
+	if g.Heat().Span() < reportInterval {
+		return nil, false
+	}
 	clear(l.reads[:])
 	clear(l.writes[:])
-	g.Heat().Fold(time.Now())
 	g.Heat().Each(func(h heat.SlotHeat) {
 		l.reads[h.Slot], l.writes[h.Slot] = float32(h.Reads), float32(h.Writes)
 	})
@@ -58,7 +64,7 @@ func (l *loadGauge) group(g *group.Group) []byte {
 		l.packed = binary.BigEndian.AppendUint32(l.packed, math.Float32bits(writes))
 		l.packed = binary.BigEndian.AppendUint32(l.packed, uint32(keys))
 	}
-	return l.packed[from:len(l.packed):len(l.packed)]
+	return l.packed[from:len(l.packed):len(l.packed)], true
 }
 
 // unpackLoad is the reverse of group, into the memory of to. What does not make sense is

@@ -60,6 +60,7 @@ type Counter struct {
 
 	mu   sync.Mutex // guards what follows and the pages' rates
 	last time.Time  // of the last Fold; zero before the first
+	from time.Time  // since when the rates are counted: the last Reset or the first Fold
 	// weight is the share of an endless past that has been seen: it grows to 1.
 	// Rates are divided by it, so they are true from the first seconds on and do
 	// not climb for some half-lives after a start.
@@ -129,7 +130,7 @@ func (c *Counter) Reset(now time.Time) {
 }
 
 func (c *Counter) restart(now time.Time) {
-	c.last, c.weight = now, 0
+	c.from, c.last, c.weight = now, now, 0
 	for i := range c.pages {
 		if p := c.pages[i].Load(); p != nil {
 			p.fold(0, 0, 0)
@@ -137,6 +138,14 @@ func (c *Counter) restart(now time.Time) {
 			clear(p.out[:])
 		}
 	}
+}
+
+// Span returns how long the time is that the rates are made from, up to the last
+// Fold. Rates of a moment are nothing, or noise.
+func (c *Counter) Span() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.Sub(c.from)
 }
 
 // idle is the rate, in operations a second, below which a slot is taken to be

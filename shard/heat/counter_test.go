@@ -249,3 +249,24 @@ func slotsOf(c *Counter) (out []SlotHeat) {
 	c.Each(func(h SlotHeat) { out = append(out, h) })
 	return out
 }
+
+func TestSpanIsThatOfTheRates(t *testing.T) {
+	c := New(0)
+	want := func(what string, want time.Duration) {
+		t.Helper()
+		if got := c.Span(); got != want {
+			t.Errorf("%s: a span of %v, want %v", what, got, want)
+		}
+	}
+	want("at first", 0)
+	c.Fold(start)
+	want("the clock is started", 0)
+	now := steady(c, start, 3, 10, 0)
+	want("three seconds on", 3*time.Second)
+	c.Reset(now)
+	want("reset", 0)
+	c.Fold(now.Add(-time.Second))
+	want("a clock that went back", 0)
+	c.Fold(now.Add(2 * time.Millisecond))
+	want("a moment after a reset", 2*time.Millisecond)
+}
