@@ -17,43 +17,59 @@ import (
 // map, and the nodes' loops do the rest. Whatever plans for the cluster acts through
 // it alone.
 func (n *Node) carryOut(ctx context.Context, m *shard.Map, a plan.Action) error {
+	_, err := n.carryOutAt(ctx, m.Epoch, a)
+	return err
+}
+
+// carryOutAt is carryOut for the map of an epoch. It returns the epoch that the map
+// has by what was done, for the next action that was decided at the sight of the same
+// map.
+func (n *Node) carryOutAt(ctx context.Context, epoch uint64, a plan.Action) (uint64, error) {
 	switch a.Kind {
 	case plan.AddGroup:
-		return n.changeFor(ctx, m, controller.AddGroup(a.Nodes), a.Reason)
+		return n.changeAt(ctx, epoch, controller.AddGroup(a.Nodes), a.Reason)
 	case plan.RemoveGroup:
-		// If it is founded after all, and that comes first, the map is not m any more.
-		return n.changeFor(ctx, m, controller.RemoveGroup(a.Group), a.Reason)
+		// If it is founded after all, and that comes first, the map is another one.
+		return n.changeAt(ctx, epoch, controller.RemoveGroup(a.Group), a.Reason)
 	case plan.AssignSlots:
 		for _, part := range a.Assign {
-			// Each changes the map, so they cannot all be for m. They need not be: a
-			// slot that has an owner by then is refused.
-			if err := n.change(ctx, controller.AssignSlots(part.Group, part.Slots), a.Reason); err != nil {
-				return err
+			// They need not be for this map: a slot that has an owner by then is refused.
+			reply, err := n.control(ctx, controller.Because(a.Reason, controller.AssignSlots(part.Group, part.Slots)))
+			if err != nil {
+				return epoch, err
+			}
+			if reply.Changed && reply.Epoch == epoch+1 { // and nothing else did
+				epoch++
 			}
 		}
-		return nil
+		return epoch, nil
 	case plan.AddReplica:
-		return n.changeFor(ctx, m, controller.AddReplica(a.Group, a.Node), a.Reason)
+		return n.changeAt(ctx, epoch, controller.AddReplica(a.Group, a.Node), a.Reason)
 	case plan.RemoveReplica:
-		return n.changeFor(ctx, m, controller.RemoveReplica(a.Group, a.Replica), a.Reason)
+		return n.changeAt(ctx, epoch, controller.RemoveReplica(a.Group, a.Replica), a.Reason)
 	case plan.MoveSlots:
-		return n.changeFor(ctx, m, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), "")
+		return n.changeAt(ctx, epoch, controller.StartMigration(a.Slots, a.From, a.To, a.Reason), "")
 	case plan.TransferLeader:
 		n.board.letLead(a.Group, a.Node, a.Reason)
-		return n.letLead(ctx, leadOrder{Group: a.Group, Node: a.Node})
+		return epoch, n.letLead(ctx, leadOrder{Group: a.Group, Node: a.Node})
 	}
-	return fmt.Errorf("an action of kind %q is not known by this version (%s)", a.Kind, n.config.Version)
+	return epoch, fmt.Errorf("an action of kind %q is not known by this version (%s)", a.Kind, n.config.Version)
 }
 
 // changeFor changes the map if it is still m, as it was when the change was decided.
 func (n *Node) changeFor(ctx context.Context, m *shard.Map, change []byte, reason string) error {
-	return n.change(ctx, controller.At(m.Epoch, change), reason)
+	_, err := n.changeAt(ctx, m.Epoch, change, reason)
+	return err
 }
 
-// change changes the map and tells why.
-func (n *Node) change(ctx context.Context, change []byte, reason string) error {
-	_, err := n.control(ctx, controller.Because(reason, change))
-	return err
+// changeAt changes the map if it still has an epoch, tells why, and returns the epoch
+// that the map has by that.
+func (n *Node) changeAt(ctx context.Context, epoch uint64, change []byte, reason string) (uint64, error) {
+	reply, err := n.control(ctx, controller.Because(reason, controller.At(epoch, change)))
+	if err != nil {
+		return epoch, err
+	}
+	return reply.Epoch, nil
 }
 
 // leadOrder asks for a group to be led by a node.

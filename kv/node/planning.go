@@ -30,7 +30,7 @@ const restInterval = 5 * time.Second
 // restLoad is how many operations a second the whole cluster may serve and be at rest.
 const restLoad = 1
 
-// settleTime is how long a slot's load counts as it was before a move, at least:
+// settleTime is how long after a move a slot's load counts as it was before, at least:
 // its new leader begins to count at nothing.
 const settleTime = 15 * time.Second
 
@@ -43,7 +43,7 @@ type planning struct {
 	seen   planBasis // by which it was made
 	acted  bool      // it had something to do
 	recent plan.Recent
-	// before is what slots served when they were last moved, see steady.
+	// before is what slots served when they were last on their way, see steady.
 	before map[uint16]heat.SlotHeat
 }
 
@@ -83,13 +83,14 @@ func (n *Node) planInput(g *group.Group) plan.Input {
 		p.recent = plan.Recent{Slots: make(map[uint16]time.Time), Leaders: make(map[uint32]time.Time)}
 		p.before = make(map[uint16]heat.SlotHeat)
 	}
-	in.Recent = plan.Recent{Slots: maps.Clone(p.recent.Slots), Leaders: maps.Clone(p.recent.Leaders)}
 	now, _ := n.board.read()
 	for group, l := range now.Leaders {
 		in.Leaders[group] = l.Node
 	}
 	in.Heat, in.Keys = n.board.load(m)
+	p.follow(m, in.Heat)
 	in.Heat = p.steady(in.Heat)
+	in.Recent = plan.Recent{Slots: maps.Clone(p.recent.Slots), Leaders: maps.Clone(p.recent.Leaders)}
 	return in
 }
 
@@ -226,37 +227,59 @@ func (n *Node) followPlan(ctx context.Context, g *group.Group) {
 	n.planning.mu.Lock()
 	n.planning.acted = len(actions) > 0
 	n.planning.mu.Unlock()
+	n.carryOutPlan(ctx, in, actions)
+}
+
+// carryOutPlan carries out a plan that was made from in. Its actions may be carried
+// out together, so each is for the map that the one before has left; but if anything
+// else has changed the map meanwhile, what is left may be wrong by now, and the next
+// plan decides it.
+func (n *Node) carryOutPlan(ctx context.Context, in plan.Input, actions []plan.Action) {
+	epoch := in.Map.Epoch
 	for _, a := range actions {
-		// All actions of a plan may be carried out together: each is for the newest map.
-		err := n.act(ctx, n.shardMap(), in.Heat, a)
+		after, err := n.carryOutAt(ctx, epoch, a)
 		if stale := kv.ReplyError(""); errors.As(err, &stale) && stale.Code() == fsm.ErrStale {
-			continue // another change came first: the next plan knows it
+			return
 		}
+		n.planning.remember(a, in.Heat)
 		if err != nil {
 			n.logFailure("an action was not carried out", shard.Controller, fmt.Errorf("%s: %w", a, err))
 			continue
 		}
+		epoch = after
 		n.metrics.Decided(string(a.Kind))
 	}
 }
 
-// act carries one action of a plan out, and remembers it for the next plans.
-func (n *Node) act(ctx context.Context, m *shard.Map, loads []heat.SlotHeat, a plan.Action) error {
-	p := &n.planning
+// remember notes for the next plans what was done, or may have been.
+func (p *planning) remember(a plan.Action, loads []heat.SlotHeat) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch a.Kind {
 	case plan.MoveSlots:
-		for slot := range shard.Each(a.Slots) {
-			p.recent.Slots[slot] = time.Now()
-		}
-		for _, l := range loads {
-			if slices.ContainsFunc(a.Slots, func(r shard.Range) bool { return r.Contains(l.Slot) }) {
-				p.before[l.Slot] = l
-			}
-		}
+		p.moving(a.Slots, loads)
 	case plan.TransferLeader:
 		p.recent.Leaders[a.Group] = time.Now()
 	}
-	p.mu.Unlock()
-	return n.carryOut(ctx, m, a)
+}
+
+// moving notes that slots are on their way, and what they serve. It must be called
+// with mu held.
+func (p *planning) moving(slots []shard.Range, loads []heat.SlotHeat) {
+	for slot := range shard.Each(slots) {
+		p.recent.Slots[slot] = time.Now()
+	}
+	for _, l := range loads {
+		if slices.ContainsFunc(slots, func(r shard.Range) bool { return r.Contains(l.Slot) }) {
+			p.before[l.Slot] = l
+		}
+	}
+}
+
+// follow notes it again as long as slots are on their way: their rest begins when they
+// have come, and until then their old leader counts on. It must be called with mu held.
+func (p *planning) follow(m *shard.Map, loads []heat.SlotHeat) {
+	for _, x := range m.Migrations {
+		p.moving(x.Slots, loads)
+	}
 }

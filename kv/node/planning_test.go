@@ -1,11 +1,16 @@
 package node
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"raftkv/shard"
+	"raftkv/shard/controller"
+	"raftkv/shard/heat"
+	"raftkv/shard/plan"
+	"raftkv/tests/cluster"
 )
 
 // At rest, after a plan that found nothing to do, the controller plans seldom; and as
@@ -66,4 +71,58 @@ func TestBoardAtRest(t *testing.T) {
 			t.Errorf("%s: at rest is %v", x.what, got)
 		}
 	}
+}
+
+// However long a migration takes, the slot's rest and its load of before count from
+// when it has come: then its new leader begins to count at nothing.
+func TestLongMoveIsRecentWhenItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &planning{recent: plan.Recent{Slots: make(map[uint16]time.Time)}, before: make(map[uint16]heat.SlotHeat)}
+		slots := []shard.Range{{7, 7}}
+		p.remember(plan.Action{Kind: plan.MoveSlots, Slots: slots}, []heat.SlotHeat{{Slot: 7, Reads: 1000}})
+		m := &shard.Map{Migrations: []shard.Migration{{Epoch: 9, Slots: slots, From: 1, To: 2}}}
+		for range 20 {
+			time.Sleep(planInterval)
+			p.follow(m, []heat.SlotHeat{{Slot: 7, Reads: 2000}, {Slot: 8, Reads: 1}})
+		}
+		if got := time.Since(p.recent.Slots[7]); got != 0 {
+			t.Errorf("it is on its way, and has been moved %v ago", got)
+		}
+		for range int(settleTime / planInterval) {
+			if got := p.steady([]heat.SlotHeat{{Slot: 7, Reads: 130}}); got[0].Reads != 2000 {
+				t.Fatalf("%v after its end: %v", time.Since(p.recent.Slots[7]), got)
+			}
+			p.follow(new(shard.Map), nil)
+			time.Sleep(planInterval)
+		}
+		if got := p.steady([]heat.SlotHeat{{Slot: 7, Reads: 1500}}); got[0].Reads != 1500 {
+			t.Errorf("what its leader has counted since is not believed: %v", got)
+		}
+	})
+}
+
+// A plan is for the map that it was made from, and its actions for what it makes of
+// that itself: after any other change nothing of it is carried out.
+func TestPlanIsForItsMap(t *testing.T) {
+	c := newNodes(t)
+	n := c.open(1, t.TempDir())
+	c.do(n, "SET", "a", "1")
+	two := []plan.Action{
+		{Kind: plan.AddGroup, Nodes: []string{"n1"}, Reason: "a test"},
+		{Kind: plan.AddGroup, Nodes: []string{"n1"}, Reason: "a test"},
+	}
+	groups := func() int { return len(dataGroups(n.shardMap())) }
+	in := n.planInput(n.group(shard.Controller))
+	c.change(n, controller.SetBalance(!in.Map.Balance))
+	if n.carryOutPlan(t.Context(), in, two); groups() != 1 {
+		t.Errorf("the map has changed since, and there are %d groups", groups())
+	}
+	cluster.Eventually(t, "two groups by one plan", func() error {
+		before := groups()
+		n.carryOutPlan(t.Context(), n.planInput(n.group(shard.Controller)), two)
+		if got := groups() - before; got != 2 {
+			return fmt.Errorf("%d groups were added", got) // the node has changed the map itself
+		}
+		return nil
+	})
 }
