@@ -1,27 +1,35 @@
 package shard
 
-// enoughVotes is with how many votes of other nodes group 0 can do without one more:
-// with fewer it would not survive the loss of any.
-const enoughVotes = 3
-
-// ControllerVote tells whether a node votes in group 0, and whether that vote goes to
-// others when the node drains: one of them could vote in its place, or enough do. Of
-// the others those count that are usable and do not drain.
-func (m *Map) ControllerVote(id string, usable func(*Node) bool) (votes, goes bool) {
+// ControllerVote tells whether a node votes in group 0, and whether that vote goes when
+// the node drains: another could vote in its place, or the votes of others are enough
+// without it. Of the others, those that are not alive do not count, and what drains
+// takes no vote. As long as a vote can go, the node is not empty: whoever stopped some
+// such nodes would leave group 0 without a quorum.
+func (m *Map) ControllerVote(id string, alive func(*Node) bool) (votes, goes bool) {
 	g := m.Group(Controller)
 	if g == nil || g.On(id) == nil || !g.On(id).Voter {
 		return false, false
 	}
-	others := 0
+	voters, live, stay := 0, 0, 0 // without it
 	for i := range m.Nodes {
 		n := &m.Nodes[i]
-		if n.ID == id || n.State == Draining || !usable(n) {
+		r := g.On(n.ID)
+		voter := r != nil && r.Voter
+		switch {
+		case n.ID == id:
+			continue
+		case !voter && n.State != Draining && alive(n):
+			return true, true
+		case !voter:
 			continue
 		}
-		if r := g.On(n.ID); r == nil || !r.Voter {
-			return true, true
+		voters++
+		if alive(n) {
+			live++
+			if n.State != Draining {
+				stay++
+			}
 		}
-		others++
 	}
-	return true, others >= enoughVotes
+	return true, stay > 0 && live >= voters/2+1
 }

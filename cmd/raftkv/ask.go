@@ -116,7 +116,7 @@ func noAnswer(errs []error) error {
 	}
 	switch definite, passing := said[true], said[false]; {
 	case len(definite) > 0:
-		return refused{errors.New(strings.Join(definite, "; ")), true}
+		return refused{errors.New(definite[0]), true} // others may lag behind, and say the same of that
 	case len(passing) > 0: // they are there, so nobody needs to hear how to start them
 		return fmt.Errorf("%w this now: %s", errNoAnswer, strings.Join(passing, "; "))
 	}

@@ -24,8 +24,8 @@ func newNodeDrain() *cobra.Command {
 		Long: `Mark a node as draining: its replicas and leaderships move to other nodes, and it
 gets no new ones. 'raftkv node list' shows how far it is, and --wait tells of it
 until the node is empty: without replicas of groups with slots, and without a vote
-in group 0, the controller, where other nodes can vote instead. Such a node can be
-stopped and removed.
+in group 0, the controller, unless too few other nodes answer to do without it, of
+which it tells. Such a node can be stopped and removed.
 
 It is refused where too few nodes would remain, alive and not draining, for the
 replicas that groups have now, of which there are up to three: add a node first.
@@ -136,7 +136,7 @@ func (v view) holds(id string) (leaving, keeps string) {
 	case goes:
 		return "has no replica of a group with slots any more, and votes in group 0 until others do without its vote", ""
 	case votes:
-		return "", ", but votes in group 0, and too few other nodes could instead: group 0 lacks its vote while it is stopped; add a node first, or remove it at once"
+		return "", ", but votes in group 0, which too few other nodes answer to do without: add a node, or start those that are down, before you stop it"
 	}
 	return "", ""
 }

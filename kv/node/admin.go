@@ -112,7 +112,7 @@ func mustStop(m *shard.Map, dead []string, id string) error {
 	case goes:
 		return refused("node %s runs and still votes in group 0; drain it and wait until others do without its vote (raftkv node drain %s --wait), then stop its process", id, id)
 	case votes:
-		return refused("node %s still runs, and would join again. It votes in group 0, and too few other nodes could instead: add a node first, or stop its process and remove it at once", id)
+		return refused("node %s still runs, and votes in group 0, which too few other nodes answer to do without: add a node, or start those that are down, before you stop it", id)
 	}
 	return refused("node %s is empty but still runs, and would join again; stop its process first", id)
 }

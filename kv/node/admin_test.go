@@ -181,9 +181,9 @@ func TestRunningNodeIsNotRemoved(t *testing.T) {
 		voters int
 		dead   []string
 	}{
-		"node n1 is empty but still runs":                    {0, nil},
-		"node n1 runs and still votes in group 0; drain it":  {3, nil},
-		"It votes in group 0, and too few other nodes could": {3, []string{"n4"}},
+		"node n1 is empty but still runs":                   {0, nil},
+		"node n1 runs and still votes in group 0; drain it": {3, nil},
+		"too few other nodes answer to do without":          {3, []string{"n2", "n4"}},
 	} {
 		m := orderedMap()
 		for i, n := range m.Nodes {
