@@ -78,8 +78,13 @@ func (g *Group) CaughtUp(id raft.ServerID) bool {
 	return match > 0 && match+catchUpDistance >= g.raft.LastIndex()
 }
 
-// Promote makes the member id a voter. It should have caught up. Idempotent;
-// only on the leader.
+// answerTime is how long members may take to answer before the quorum changes.
+const answerTime = time.Second
+
+// Promote makes the member id a voter, if it answers at this moment and is part of a
+// quorum that does: raft counts with it from the moment it is asked to, and one that has
+// caught up and died since would take the quorum from a group that lacks another voter
+// already. It should have caught up. Idempotent; only on the leader.
 func (g *Group) Promote(ctx context.Context, id raft.ServerID) error {
 	s, ok := g.server(id)
 	switch {
@@ -88,14 +93,14 @@ func (g *Group) Promote(ctx context.Context, id raft.ServerID) error {
 	case s.Suffrage == raft.Voter:
 		return nil
 	}
+	if err := g.answered(ctx, []raft.ServerID{id}, append(g.voters(), id)); err != nil {
+		return fmt.Errorf("make %s a voter of group %d, for which it and a quorum with it must answer: %w", id, g.config.ID, err)
+	}
 	if err := ending(g, g.raft.AddVoter(id, s.Address, 0, remaining(ctx))).Error(); err != nil {
 		return fmt.Errorf("make %s a voter of group %d: %w", id, g.config.ID, err)
 	}
 	return nil
 }
-
-// answerTime is how long the others may take to answer before a member is removed.
-const answerTime = time.Second
 
 // RemoveReplica removes id from the group, if the others are a quorum without it that
 // answers at this moment: raft counts without it from the moment it is asked to, and one
@@ -107,8 +112,9 @@ func (g *Group) RemoveReplica(ctx context.Context, id raft.ServerID) error {
 		return nil
 	}
 	if s.Suffrage == raft.Voter {
-		if err := g.answeredWithout(ctx, id); err != nil {
-			return fmt.Errorf("remove %s from group %d: %w", id, g.config.ID, err)
+		others := slices.DeleteFunc(g.voters(), func(v raft.ServerID) bool { return v == id })
+		if err := g.answered(ctx, others); err != nil {
+			return fmt.Errorf("remove %s from group %d, for which a quorum of the others must answer: %w", id, g.config.ID, err)
 		}
 	}
 	if err := ending(g, g.raft.RemoveServer(id, 0, remaining(ctx))).Error(); err != nil {
@@ -117,31 +123,33 @@ func (g *Group) RemoveReplica(ctx context.Context, id raft.ServerID) error {
 	return nil
 }
 
-// answeredWithout returns when a quorum of the voters but one has answered what it was
-// sent from now on.
-func (g *Group) answeredWithout(ctx context.Context, id raft.ServerID) error {
+// answered returns when a quorum of each of these sets of members has answered what it
+// was sent from now on.
+func (g *Group) answered(ctx context.Context, sets ...[]raft.ServerID) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	start, term := time.Now(), g.serving.Load()
 	if term == 0 {
 		return kv.ErrNoLeader
 	}
-	others := slices.DeleteFunc(g.voters(), func(v raft.ServerID) bool { return v == id })
+	asked := slices.Concat(sets...)
 	var ask []raft.Server
 	for _, s := range g.Servers() {
-		if slices.Contains(others, s.ID) && s.ID != g.config.Replica {
+		if slices.Contains(asked, s.ID) && s.ID != g.config.Replica {
 			ask = append(ask, s)
 		}
 	}
 	g.config.Transport.Confirm(ask, term)
-	err := g.awaitQuorum(ctx, term, start, func() []raft.ServerID { return others })
-	switch err {
-	case "":
-		return nil
-	case kv.ErrNoQuorum:
-		return fmt.Errorf("the other voters do not answer within %v, and are a quorum no longer", answerTime)
+	for _, set := range sets {
+		switch err := g.awaitQuorum(ctx, term, start, func() []raft.ServerID { return set }); err {
+		case "":
+		case kv.ErrNoQuorum:
+			return fmt.Errorf("they did not within %v", answerTime)
+		default:
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // remaining is the time left in ctx for raft's timeouts; 0 means without limit.

@@ -78,7 +78,7 @@ func (v membersView) next() step {
 		case s.Suffrage == raft.Voter && !w.voter:
 			return step{kind: record, id: w.id}
 		case s.Suffrage == raft.Voter || v.voting() >= v.voters || !v.mayVote(w.id):
-		case v.caughtUp(w.id):
+		case v.caughtUp(w.id) && v.alive(w.id): // it may have died since it caught up
 			return step{kind: promote, id: w.id}
 		default:
 			waiting = true

@@ -32,7 +32,7 @@ func parseView(text string, voters int) membersView {
 	v.self = v.have[0].ID
 	v.mayVote = func(raft.ServerID) bool { return true }
 	v.alive = func(id raft.ServerID) bool { return !dead[id] }
-	v.caughtUp = func(id raft.ServerID) bool { return !dead[id] && !slow[id] }
+	v.caughtUp = func(id raft.ServerID) bool { return !slow[id] } // by its last answer
 	return v
 }
 
@@ -45,6 +45,8 @@ func TestNextStepOfMembers(t *testing.T) {
 		{"a.1 b.2' | a.1", "add b.2", 2},
 		{"a.1 b.2' | a.1 b.2'", "promote b.2", 2},
 		{"a.1 b.2' | a.1 b.2'~", "", 2},
+		{"a.1 b.2' | a.1 b.2'!", "", 2}, // it died when it had caught up
+		{"a.1 b.1 c.1 d.5' | a.1 b.1 c.1! d.5'!", "", 4},
 		{"a.1 b.2' | a.1 b.2", "record b.2", 2},
 		{"a.1 b.2 c.3' | a.1 b.2 c.3'", "", 2}, // enough vote
 		// A replica that was lost goes before its successor comes.
