@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"raftkv/kv/raftlog"
@@ -34,18 +36,63 @@ func (n *Node) explain(err error) error {
 	return fmt.Errorf("%w: no other node is known that has the data; restore the file from a copy, or see what can be read with `raftkv dump`", err)
 }
 
-// setAside moves a damaged replica's folder away; nothing is deleted. The old id
+// setAside moves a damaged replica's files away; nothing is deleted. The old id
 // must not come back, since votes and entries that it acknowledged may be lost:
-// the new folder remembers that. Other groups of the node are not affected.
+// the folder remembers that, and does so first, for after a crash one that is empty
+// would be taken for a new replica's. Other groups of the node are not affected.
 func (n *Node) setAside(id uint32, replica string, reason error) error {
 	dir := n.groupDir(id)
-	aside := fmt.Sprintf("%s.damaged-%s", dir, time.Now().UTC().Format("20060102T150405.000"))
+	aside := asideOf(dir)
 	n.log.Error("damaged files: the replica is set aside and starts empty; the leader will send the data",
 		"topic", "store", "group", id, "replica", replica, "error", reason, "aside", aside)
-	if err := os.Rename(dir, aside); err != nil {
+	if err := keepReplicaFile(dir, aside); err != nil {
 		return err
 	}
-	return writeReplica(dir, replicaFile{Replica: replica, Lost: true})
+	if err := writeReplica(dir, replicaFile{Replica: replica, Lost: true}); err != nil {
+		return err
+	}
+	return moveFiles(dir, aside)
+}
+
+// asideOf returns where the damaged files of a folder go now.
+func asideOf(dir string) string {
+	return fmt.Sprintf("%s.damaged-%s", dir, time.Now().UTC().Format("20060102T150405.000"))
+}
+
+// keepReplicaFile copies a folder's replica.json, which will be written anew.
+func keepReplicaFile(dir, aside string) error {
+	b, err := os.ReadFile(replicaPath(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.MkdirAll(aside, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(replicaPath(aside), b, 0o644)
+	}
+	return err
+}
+
+// moveFiles moves all that is in a folder but replica.json to another one.
+func moveFiles(dir, aside string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if isReplicaFile(f.Name()) {
+			continue
+		}
+		err := os.MkdirAll(aside, 0o755)
+		if err == nil {
+			err = os.Rename(filepath.Join(dir, f.Name()), filepath.Join(aside, f.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
 }
 
 // recoverDamaged sets a damaged replica aside and asks for another one, if the group

@@ -36,6 +36,10 @@ type identity struct {
 	// Peers are the peer addresses of the other nodes, for finding the cluster
 	// again when the map cannot tell.
 	Peers []string `json:"peers,omitempty"`
+	// Replicas are the replicas that have a folder here, by group. One whose folder is
+	// gone without a word here has lost what it had voted for and acknowledged; without
+	// this it would look like one that is new.
+	Replicas map[uint32]string `json:"replicas,omitempty"`
 }
 
 // initial says when a new cluster gets its first groups, and how many.

@@ -63,6 +63,16 @@ func (c *nodes) open(i int, dir string) *Node {
 // start is open without waiting.
 func (c *nodes) start(i int, dir string) *Node {
 	c.t.Helper()
+	n, err := Open(c.config(i, dir))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.all[n.ID()] = n
+	return n
+}
+
+// config is what node i runs with.
+func (c *nodes) config(i int, dir string) Config {
 	config := Config{ID: fmt.Sprint("n", i), Dir: dir, Redis: c.addr(0, i), HTTP: c.addr(1, i), Peer: c.addr(2, i), MinFree: 1 << 20}
 	if i == 1 {
 		config.Bootstrap = true
@@ -72,12 +82,16 @@ func (c *nodes) start(i int, dir string) *Node {
 	if c.edit != nil {
 		c.edit(&config)
 	}
-	n, err := Open(config)
-	if err != nil {
+	return config
+}
+
+// stop ends a node.
+func (c *nodes) stop(n *Node) {
+	c.t.Helper()
+	if err := n.Close(); err != nil {
 		c.t.Fatal(err)
 	}
-	c.all[config.ID] = n
-	return n
+	delete(c.all, n.ID())
 }
 
 // change changes the map.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,7 +35,12 @@ func (n *Node) groupDir(group uint32) string {
 	return filepath.Join(n.config.Dir, "groups", strconv.FormatUint(uint64(group), 10))
 }
 
-func replicaPath(dir string) string { return filepath.Join(dir, "replica.json") }
+const replicaName = "replica.json"
+
+func replicaPath(dir string) string { return filepath.Join(dir, replicaName) }
+
+// isReplicaFile tells whether a file of a folder is replica.json, or a half-written one.
+func isReplicaFile(name string) bool { return strings.HasPrefix(name, replicaName) }
 
 // readReplica returns nil if the folder has no replica. It fails with
 // raftlog.ErrDamaged if it cannot be told which one it has.
@@ -44,7 +50,7 @@ func readReplica(dir string) (*replicaFile, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		files, _ := os.ReadDir(dir)
 		for _, f := range files {
-			if !strings.HasPrefix(f.Name(), filepath.Base(path)) { // a half-written one
+			if !isReplicaFile(f.Name()) {
 				return nil, fmt.Errorf("%w: %s is missing, so whose files lie beside it is not known", raftlog.ErrDamaged, path)
 			}
 		}
@@ -72,7 +78,52 @@ func writeReplica(dir string, f replicaFile) error {
 		return err
 	}
 	f.Format = replicaFormat
-	return writeJSON(replicaPath(dir), f)
+	if err := writeJSON(replicaPath(dir), f); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// noted returns the replica of a group that node.json has, or "".
+func (n *Node) noted(group uint32) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.identity.Replicas[group]
+}
+
+// note has node.json remember, or with "" forget, the replica that a group's folder is
+// for. It is remembered after the folder has been made and before the replica does
+// anything, and forgotten before the folder is deleted: so only what is lost can be
+// missing.
+func (n *Node) note(group uint32, replica string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	had := n.identity.Replicas
+	if had[group] == replica {
+		return nil
+	}
+	next := make(map[uint32]string)
+	maps.Copy(next, had)
+	if next[group] = replica; replica == "" {
+		delete(next, group)
+	}
+	n.identity.Replicas = next
+	err := n.identity.write(n.config.Dir)
+	if err != nil {
+		n.identity.Replicas = had
+	}
+	return err
+}
+
+// readOwn returns what the folder of a replica says. It fails with raftlog.ErrDamaged
+// if the folder is lost.
+func (n *Node) readOwn(group uint32, replica string) (*replicaFile, error) {
+	dir := n.groupDir(group)
+	file, err := readReplica(dir)
+	if err == nil && file == nil && replica != "" && n.noted(group) == replica {
+		err = fmt.Errorf("%s: %w: the folder of replica %s is gone", dir, raftlog.ErrDamaged, replica)
+	}
+	return file, err
 }
 
 // deletedSuffix marks folders that are being deleted.

@@ -16,7 +16,7 @@ import (
 // openAll opens the replicas that the folder has, before the network serves. The
 // node that begins a cluster makes the controller's group here.
 func (n *Node) openAll() error {
-	file, err := readReplica(n.groupDir(shard.Controller))
+	file, err := n.readOwn(shard.Controller, n.noted(shard.Controller))
 	if damaged(err) && n.knowsOthers() {
 		file, err = nil, n.setAside(shard.Controller, "", err)
 	}
@@ -31,6 +31,9 @@ func (n *Node) openAll() error {
 		}
 	}
 	if file != nil && !file.Lost {
+		if err := n.note(shard.Controller, file.Replica); err != nil {
+			return err
+		}
 		if err := n.openController(file.Replica); err != nil {
 			return err
 		}
@@ -49,7 +52,9 @@ func (n *Node) openAll() error {
 			if file == nil || file.Lost {
 				continue
 			}
-			g, err = group.Open(n.groupConfig(id, file.Replica, nil))
+			if err = n.note(id, file.Replica); err == nil {
+				g, err = group.Open(n.groupConfig(id, file.Replica, nil))
+			}
 		}
 		switch {
 		case err == nil:
@@ -176,15 +181,26 @@ func (n *Node) removeGroup(g *group.Group) error {
 func (n *Node) deleteFolder(group uint32) error {
 	dir := n.groupDir(group)
 	gone := dir + deletedSuffix
-	if err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone)); err != nil {
+	if err := errors.Join(n.note(group, ""), os.RemoveAll(gone)); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, gone); err != nil {
 		return err
 	}
 	return os.RemoveAll(gone)
 }
 
-// makeFolder makes the folder of a new replica. What lies there belongs to an
-// earlier one that is gone.
+// makeFolder makes the folder of a new replica, and has node.json remember it.
 func (n *Node) makeFolder(group uint32, replica string) error {
+	if err := n.clearFolder(group, replica); err != nil {
+		return err
+	}
+	return n.note(group, replica)
+}
+
+// clearFolder makes the folder of a new replica. What lies there belongs to an
+// earlier one that is gone.
+func (n *Node) clearFolder(group uint32, replica string) error {
 	dir := n.groupDir(group)
 	file, err := readReplica(dir)
 	switch {
@@ -192,6 +208,10 @@ func (n *Node) makeFolder(group uint32, replica string) error {
 		return err
 	case file != nil && file.Replica == replica && !file.Lost:
 		return nil
+	case file != nil && file.Lost: // a crash may have left damaged files in it
+		if err := moveFiles(dir, asideOf(dir)); err != nil {
+			return err
+		}
 	case file != nil:
 		if err := n.deleteFolder(group); err != nil {
 			return err
@@ -203,7 +223,7 @@ func (n *Node) makeFolder(group uint32, replica string) error {
 // openPlaced opens the replica that the map places here under an id.
 func (n *Node) openPlaced(ctx context.Context, placed *shard.Group, replica string) error {
 	id := placed.ID
-	file, err := readReplica(n.groupDir(id))
+	file, err := n.readOwn(id, replica)
 	if err != nil {
 		return n.recoverDamaged(ctx, placed, replica, err)
 	}
