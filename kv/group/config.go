@@ -54,11 +54,14 @@ type Config struct {
 	// Snapshots is where snapshots are kept. Nil: in Dir.
 	Snapshots SnapshotStore
 
-	// Founders are the first members of a new group: if the folder is empty, the
+	// Founders are the first members of a new group: if there is no log yet, the
 	// replica begins with them, and each of them must begin with the same ones.
 	// Nil: an empty replica waits for a leader to fill it. A replica that has had
 	// a log and lost it must not found again: it would vote a second time.
 	Founders []raft.Server
+	// NotEmpty makes Open fail with ErrEmpty, before the replica takes part in anything,
+	// if it would be empty.
+	NotEmpty bool
 
 	// ReplayBudget bounds how long replaying the log after a restart may take:
 	// a snapshot is taken when it would take longer. 0 turns snapshots off.

@@ -177,15 +177,8 @@ func (g *Group) startRaft() error {
 	c.TrailingLogs = minTrailing
 	c.NoSnapshotRestoreOnStart = true // see replay.go
 
-	existing, err := raft.HasExistingState(g.log, g.log, g.snapshots)
-	if err != nil {
+	if err := g.found(c); err != nil {
 		return err
-	}
-	if !existing && len(g.config.Founders) > 0 {
-		members := raft.Configuration{Servers: g.config.Founders}
-		if err := raft.BootstrapCluster(c, g.log, g.log, g.snapshots, g.config.Transport, members); err != nil {
-			return err
-		}
 	}
 	g.config.Transport.OnAck(g.acks.record)
 	g.config.Transport.OnDisk(told{g.log, g.replay})

@@ -60,10 +60,16 @@ func openFollower(t *testing.T, timing Timing) (g *Group, send func(*raft.Append
 // openAlone opens the only replica of a group and waits until it serves. Who asks closes it.
 func openAlone(t *testing.T) *Group {
 	t.Helper()
+	return openAloneIn(t, t.TempDir())
+}
+
+// openAloneIn is openAlone in a folder.
+func openAloneIn(t *testing.T, dir string) *Group {
+	t.Helper()
 	network := listenTransport(t, "n1")
 	serves := make(chan struct{}, 1)
 	g, err := Open(Config{
-		ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: t.TempDir(), Timing: Timings["local"],
+		ID: 1, Cluster: "c", Node: "n1", Replica: "n1.1", Dir: dir, Timing: Timings["local"],
 		Transport: network.Group(1, "n1.1"),
 		Log:       raftlog.Options{Logger: hclog.NewNullLogger()},
 		Founders:  []raft.Server{{ID: "n1.1", Address: raft.ServerAddress(network.Addr())}},
@@ -77,7 +83,12 @@ func openAlone(t *testing.T) *Group {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-serves
+	select {
+	case <-serves:
+	case <-time.After(20 * time.Second):
+		g.Close()
+		t.Fatal("nobody leads the group")
+	}
 	return g
 }
 

@@ -13,8 +13,8 @@ import (
 	"raftkv/shard"
 )
 
-// openAll opens the replicas that the folder has, before the network serves. The
-// node that begins a cluster makes the controller's group here.
+// openAll opens the replicas that the folder has, before the network serves; those that
+// are empty are openPlaced's. The node that begins a cluster makes the controller's group here.
 func (n *Node) openAll() error {
 	file, err := n.readOwn(shard.Controller, n.noted(shard.Controller))
 	if damaged(err) && n.knowsOthers() {
@@ -46,19 +46,10 @@ func (n *Node) openAll() error {
 		if id == shard.Controller {
 			continue
 		}
-		file, err := readReplica(n.groupDir(id))
-		var g *group.Group
-		if err == nil {
-			if file == nil || file.Lost {
-				continue
-			}
-			if err = n.note(id, file.Replica); err == nil {
-				g, err = group.Open(n.groupConfig(id, file.Replica, nil))
-			}
-		}
-		switch {
+		switch err := n.openKept(id); {
 		case err == nil:
-			n.addGroup(g)
+		case errors.Is(err, group.ErrEmpty):
+			// It may be a founder that a crash has kept from founding, which needs the map.
 		case damaged(err) && n.knowsOthers():
 			// Whether others have the data, the map tells, which must come first.
 			n.log.Error("damaged files: the replica stays closed until the map tells who has its data",
@@ -68,6 +59,24 @@ func (n *Node) openAll() error {
 		}
 	}
 	return nil
+}
+
+// openKept opens the replica that a group's folder has.
+func (n *Node) openKept(id uint32) error {
+	file, err := readReplica(n.groupDir(id))
+	if err != nil || file == nil || file.Lost {
+		return err
+	}
+	if err := n.note(id, file.Replica); err != nil {
+		return err
+	}
+	config := n.groupConfig(id, file.Replica, nil)
+	config.NotEmpty = true
+	g, err := group.Open(config)
+	if err == nil {
+		n.addGroup(g)
+	}
+	return err
 }
 
 // openController opens this node's replica of group 0.
