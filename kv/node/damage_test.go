@@ -46,8 +46,9 @@ func TestLostFolderLosesNoWrite(t *testing.T) {
 	n3 = c.start(3, dirs[2])
 	n2 = c.start(2, dirs[1])
 	cluster.Eventually(t, "a new id for the replica on n3", func() error {
-		if r := n2.shardMap().Group(1).On("n3"); r.ID == had {
-			return fmt.Errorf("it is %s", had)
+		g := n2.shardMap().Group(1) // n2 begins with none, and then old ones
+		if g == nil || g.On("n3") == nil || g.On("n3").ID == had {
+			return fmt.Errorf("group 1 is %+v", g)
 		}
 		return nil
 	})
