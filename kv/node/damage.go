@@ -98,7 +98,14 @@ func moveFiles(dir, aside string) error {
 // recoverDamaged sets a damaged replica aside and asks for another one, if the group
 // has others; else the node stops.
 func (n *Node) recoverDamaged(ctx context.Context, placed *shard.Group, replica string, err error) error {
-	if !damaged(err) || len(placed.Replicas) < 2 {
+	if !damaged(err) {
+		n.fail(err)
+		return err
+	}
+	switch alone, unknown := n.alone(ctx, placed); {
+	case unknown != nil:
+		return unknown
+	case alone:
 		n.fail(n.explain(err))
 		return err
 	}
@@ -106,6 +113,22 @@ func (n *Node) recoverDamaged(ctx context.Context, placed *shard.Group, replica 
 		return err
 	}
 	return n.replaceLost(ctx, placed.ID, replica)
+}
+
+// alone tells whether nobody but this node has a group. While a node starts it may read
+// an old map, from before others came; so the map is asked for as it is now.
+func (n *Node) alone(ctx context.Context, placed *shard.Group) (bool, error) {
+	if len(placed.Replicas) > 1 {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	m, err := n.readMap(ctx)
+	if err != nil {
+		return false, fmt.Errorf("who else has the data of damaged files? %w", err)
+	}
+	g := m.Group(placed.ID)
+	return g != nil && len(g.Replicas) < 2, nil
 }
 
 // replaceLost asks for a new id for a replica whose files are lost. The map

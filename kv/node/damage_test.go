@@ -62,6 +62,33 @@ func TestLostFolderLosesNoWrite(t *testing.T) {
 	}
 }
 
+// A node that starts sees maps of long ago. That nobody else had the data then does not
+// make it stop.
+func TestLostFolderAndOldMaps(t *testing.T) {
+	c := newNodes(t)
+	dir := t.TempDir()
+	n1 := c.open(1, dir)
+	c.change(n1, controller.SetBalance(false))
+	c.open(2, t.TempDir())
+	c.open(3, t.TempDir())
+	c.voters("n1", "n2", "n3")
+	folder, had := n1.groupDir(1), string(n1.group(1).Replica())
+	c.stop(n1)
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	n1 = c.start(1, dir)
+	cluster.Eventually(t, "a new id for the replica on n1", func() error {
+		if err := n1.Failure(); err != nil {
+			t.Fatal(err)
+		}
+		if g := n1.group(1); g == nil || string(g.Replica()) == had {
+			return fmt.Errorf("it is not open, or is %s", had)
+		}
+		return nil
+	})
+}
+
 // A node whose replicas nobody else has does not go on without the folder of one, and
 // names it.
 func TestLostFolderOfALonelyNode(t *testing.T) {
