@@ -120,9 +120,10 @@ func (d *SlotDigest) Serves() bool { return d.State == "owned" || d.State == "ex
 // PlanStatus is what GET /v1/balance/plan answers: what the balancer would do now.
 type PlanStatus struct {
 	Epoch   uint64          `json:"epoch"`
-	Balance bool            `json:"balance"` // whether it would do it
-	Actions []PlannedAction `json:"actions"`
-	Notes   []string        `json:"notes"` // what is well, and what no move can better
+	Balance bool            `json:"balance"` // whether it is on
+	Actions []PlannedAction `json:"actions"` // repairs are made whether it is on or off
+	IfOn    []PlannedAction `json:"if_on"`   // what else it would do if it were on; empty if it is
+	Notes   []string        `json:"notes"`   // what is well, and what no move can better
 }
 
 // PlannedAction is one thing that the balancer would do.

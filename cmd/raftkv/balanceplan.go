@@ -37,6 +37,12 @@ func writePlan(out io.Writer, p kv.PlanStatus) error {
 	for _, a := range p.Actions {
 		fmt.Fprintf(out, "  %s\n", a.Text)
 	}
+	if len(p.IfOn) > 0 {
+		fmt.Fprintln(out, "turned on, it would also do:")
+	}
+	for _, a := range p.IfOn {
+		fmt.Fprintf(out, "  %s\n", a.Text)
+	}
 	if len(p.Notes) > 0 {
 		fmt.Fprintln(out, "because:")
 	}

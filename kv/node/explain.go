@@ -27,11 +27,20 @@ func (n *Node) servePlan() ([]byte, error) {
 	}
 	in := n.planInput(g)
 	actions, notes := plan.Explain(in)
-	out := kv.PlanStatus{Epoch: in.Map.Epoch, Balance: in.Map.Balance, Actions: []kv.PlannedAction{}, Notes: notes}
-	for _, a := range actions {
-		out.Actions = append(out.Actions, kv.PlannedAction{Kind: string(a.Kind), Text: a.String()})
+	out := kv.PlanStatus{Epoch: in.Map.Epoch, Balance: in.Map.Balance, Actions: inWords(actions), IfOn: inWords(nil), Notes: notes}
+	if !in.Map.Balance {
+		out.IfOn = inWords(plan.IfOn(in, actions))
 	}
 	return json.Marshal(out)
+}
+
+// inWords puts actions into words.
+func inWords(actions []plan.Action) []kv.PlannedAction {
+	out := []kv.PlannedAction{}
+	for _, a := range actions {
+		out = append(out, kv.PlannedAction{Kind: string(a.Kind), Text: a.String()})
+	}
+	return out
 }
 
 // askController calls the node that leads group 0, or answers here.

@@ -54,7 +54,11 @@ func removeGroup(ch *change, c command) error {
 		}
 	}
 	if slots := ch.SlotsOf(g.ID); len(slots) > 0 {
-		return fmt.Errorf("group %d still owns slots, the first are %v; move them to other groups first", g.ID, slots[0])
+		refill := ""
+		if ch.Balance {
+			refill = ", with the balancer off: it gives slots to each group"
+		}
+		return fmt.Errorf("group %d still owns slots, the first are %v; move them to other groups first%s", g.ID, slots[0], refill)
 	}
 	ch.Groups = slices.DeleteFunc(ch.Groups, func(other shard.Group) bool { return other.ID == g.ID })
 	ch.changed = true

@@ -40,6 +40,19 @@ func Explain(in Input) (actions []Action, notes []string) {
 	return p.actions, p.notes
 }
 
+// IfOn returns what Explain would return besides actions if the balancer were on.
+func IfOn(in Input, actions []Action) (more []Action) {
+	m := *in.Map
+	m.Balance, in.Map = true, &m
+	all, _ := Explain(in)
+	for _, a := range all {
+		if !slices.ContainsFunc(actions, func(b Action) bool { return a.String() == b.String() }) {
+			more = append(more, a)
+		}
+	}
+	return more
+}
+
 // planner is a plan in the making. What it has decided is projected: counts and
 // loads are as if it were done.
 type planner struct {

@@ -195,6 +195,24 @@ func TestNothingMovesWhileTheBalancerIsOff(t *testing.T) {
 	}
 }
 
+// While the balancer is off a person can ask what it would do.
+func TestPlanIfTheBalancerWereOn(t *testing.T) {
+	s := rested(t, 4, Options{}, nil)
+	s.m.Balance = false
+	s.heat = zipf(100_000, 30_000, "key")
+	s.join()
+	in := s.input()
+	actions := Plan(in)
+	more := IfOn(in, actions)
+	if len(more) == 0 || in.Map.Balance {
+		t.Errorf("a node has joined, and all that the balancer would do is %v beside %v", more, actions)
+	}
+	in.Map.Balance = true
+	if all := Plan(in); len(all) != len(actions)+len(more) {
+		t.Errorf("turned on, it does %v; it had said %v beside %v", all, more, actions)
+	}
+}
+
 func TestNothingIsTakenFromGroupsWithoutQuorum(t *testing.T) {
 	s := rested(t, 6, Options{ReplaceAfter: 10 * time.Second}, nil)
 	g := &s.m.Groups[1]
