@@ -26,14 +26,7 @@ func TestLostFolderLosesNoWrite(t *testing.T) {
 	n2 := c.open(2, dirs[1])
 	n3 := c.open(3, dirs[2])
 	c.voters("n1", "n2", "n3")
-	cluster.Eventually(t, "three voters of group 0", func() error {
-		for _, r := range n1.shardMap().Group(0).Replicas {
-			if !r.Voter {
-				return fmt.Errorf("%s has no vote", r.ID)
-			}
-		}
-		return nil
-	})
+	c.allVote(n1)
 	had := string(n3.group(1).Replica())
 	c.stop(n2)
 	c.do(n1, "SET", "a", "2") // acknowledged by n1 and n3

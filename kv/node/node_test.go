@@ -127,6 +127,19 @@ func (c *nodes) voters(want ...string) {
 	})
 }
 
+// allVote waits until every member of group 0 votes, by n's map.
+func (c *nodes) allVote(n *Node) {
+	c.t.Helper()
+	cluster.Eventually(c.t, "all members of group 0 vote", func() error {
+		for _, r := range n.shardMap().Group(0).Replicas {
+			if !r.Voter {
+				return fmt.Errorf("%s has no vote", r.ID)
+			}
+		}
+		return nil
+	})
+}
+
 func (c *nodes) do(n *Node, args ...string) string {
 	c.t.Helper()
 	var words [][]byte
@@ -378,14 +391,7 @@ func TestReplicaStaysWhileItIsAMember(t *testing.T) {
 	n2 := c.open(2, dir)
 	n3 := c.open(3, t.TempDir())
 	c.voters("n1", "n2", "n3")
-	cluster.Eventually(t, "three voters of group 0", func() error {
-		for _, r := range n1.shardMap().Group(0).Replicas {
-			if !r.Voter {
-				return fmt.Errorf("%s has no vote", r.ID)
-			}
-		}
-		return nil
-	})
+	c.allVote(n1)
 	had := string(n3.group(0).Replica())
 	delete(c.all, "n2")
 	if err := n2.Close(); err != nil {
